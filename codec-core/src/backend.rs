@@ -1,0 +1,325 @@
+//! The contract between the core and the codecs: groups of `u16` planes in, packets out, and back.
+
+use std::fmt;
+use std::ops::RangeInclusive;
+
+use crate::{Error, Limits, Result, Unavailable};
+
+/// The four-byte name of a bitstream; written into files and never reused.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct CodecId([u8; 4]);
+
+impl CodecId {
+    /// Samples as they are, little-endian.
+    pub const RAW: Self = Self(*b"raw0");
+    /// Zstandard (RFC 8878) over byte planes.
+    pub const ZSTD: Self = Self(*b"zstd");
+    /// Telecine's own tensor codec, first bitstream.
+    pub const NATIVE: Self = Self(*b"tns1");
+    /// AV1 video.
+    pub const AV1: Self = Self(*b"av01");
+    /// HEVC (H.265) video.
+    pub const HEVC: Self = Self(*b"hvc1");
+    /// AVC (H.264) video.
+    pub const AVC: Self = Self(*b"avc1");
+
+    /// Reads an id of four printable ASCII characters other than space.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for anything else.
+    pub fn parse(text: &str) -> Result<Self> {
+        match <[u8; 4]>::try_from(text.as_bytes()) {
+            Ok(id) if id.iter().all(u8::is_ascii_graphic) => Ok(Self(id)),
+            _ => Err(Error::invalid(format!(
+                "codec id {text:?} is not four printable ASCII characters (such as tns1, zstd, raw0)"
+            ))),
+        }
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        // Every constructor admits ASCII only.
+        std::str::from_utf8(&self.0).unwrap_or("????")
+    }
+}
+
+impl fmt::Display for CodecId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for CodecId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+/// The size of a group: `frames` planes of `height` × `width` samples of `depth` bits.
+///
+/// Samples are `u16` below `2^depth`, plane after plane, row after row. Where the samples stand for a signed
+/// signal, its zero is the sample `2^(depth-1)`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct GroupSpec {
+    /// Number of planes, at least 1.
+    pub frames: u32,
+    /// Rows of a plane, at least 1.
+    pub height: u32,
+    /// Columns of a plane, at least 1.
+    pub width: u32,
+    /// Bits of a sample, 8 to 16.
+    pub depth: u8,
+}
+
+impl GroupSpec {
+    /// A spec whose numbers make sense and whose sample count stays within `limits`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a zero dimension or a depth outside 8–16, [`Error::Limit`] for too many samples
+    /// (eight per value of the largest chunk).
+    pub fn new(frames: u32, height: u32, width: u32, depth: u8, limits: &Limits) -> Result<Self> {
+        if frames == 0 || height == 0 || width == 0 || !(8..=16).contains(&depth) {
+            return Err(Error::invalid(format!(
+                "group of {frames} planes of {height} × {width} samples of {depth} bits: \
+                 dimensions start at 1, depth is 8 to 16"
+            )));
+        }
+        let samples = u64::from(frames).saturating_mul(u64::from(height)).saturating_mul(u64::from(width));
+        Limits::check("samples of a group", samples, limits.chunk_values.saturating_mul(8))?;
+        Ok(Self { frames, height, width, depth })
+    }
+
+    /// Number of samples of the whole group.
+    pub fn samples(&self) -> usize {
+        self.frames as usize * self.height as usize * self.width as usize
+    }
+
+    /// The largest sample, `2^depth − 1`.
+    pub fn max_sample(&self) -> u16 {
+        // A depth of at most 16 keeps this within u16.
+        u16::MAX >> (16 - self.depth.clamp(1, 16))
+    }
+
+    /// The sample that stands for zero of a signed signal, `2^(depth−1)`.
+    pub fn mid_sample(&self) -> u16 {
+        1 << (self.depth - 1)
+    }
+}
+
+/// How exactly a group is to be coded.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Quality {
+    /// The decoder returns every sample unchanged.
+    Lossless,
+    /// Mean squared error about `step² / 12`, as a uniform quantiser of this step would leave it.
+    /// In sample units, finite and above 0.
+    Step(f32),
+}
+
+/// How long an encoder may search.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
+pub enum Effort {
+    /// As fast as can be.
+    Fast,
+    /// A good trade for most uses.
+    #[default]
+    Balanced,
+    /// As small as can be.
+    Best,
+}
+
+/// What an encoder is told besides the group's size.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct EncodeOptions {
+    /// How long to search.
+    pub effort: Effort,
+}
+
+impl EncodeOptions {
+    /// Options with this effort.
+    pub fn with_effort(effort: Effort) -> Self {
+        Self { effort }
+    }
+}
+
+/// What a backend is able to do: plain data, so that nobody has to find out by trial.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Capabilities {
+    /// Takes [`Quality::Lossless`].
+    pub lossless: bool,
+    /// Takes [`Quality::Step`].
+    pub lossy: bool,
+    /// Sample depths in bits, ascending.
+    pub depths: &'static [u8],
+    /// Plane widths in samples.
+    pub width: RangeInclusive<u32>,
+    /// Plane heights in samples.
+    pub height: RangeInclusive<u32>,
+    /// Width and height are multiples of this.
+    pub align: u32,
+    /// Most planes of a group.
+    pub max_frames: u32,
+}
+
+impl Capabilities {
+    /// Checks that a group of this spec can be coded.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] with the dimension that does not fit.
+    pub fn check(&self, backend: &str, spec: &GroupSpec) -> Result<()> {
+        let fits = self.depths.contains(&spec.depth)
+            && self.width.contains(&spec.width)
+            && self.height.contains(&spec.height)
+            && spec.width.is_multiple_of(self.align)
+            && spec.height.is_multiple_of(self.align)
+            && spec.frames <= self.max_frames;
+        if fits {
+            return Ok(());
+        }
+        Err(Error::unsupported(format!("{backend} does not code {spec:?}; it takes {self:?}")))
+    }
+}
+
+/// The order in which automatic choice tries the backends of one codec.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Tier {
+    /// Tried first.
+    Preferred,
+    /// Tried where nothing preferred works.
+    Standard,
+    /// Tried last.
+    Fallback,
+}
+
+/// One direction of coding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Samples to packet.
+    Encode,
+    /// Packet to samples.
+    Decode,
+}
+
+impl Role {
+    /// The role as a verb.
+    pub fn verb(self) -> &'static str {
+        match self {
+            Self::Encode => "encode",
+            Self::Decode => "decode",
+        }
+    }
+}
+
+/// What a backend is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BackendInfo {
+    /// The backend's own name, such as `native` or `rav1e`.
+    pub name: &'static str,
+    /// The bitstream that it reads or writes.
+    pub codec: CodecId,
+    /// Where it stands among the backends of its codec.
+    pub tier: Tier,
+    /// Whether it encodes.
+    pub encodes: bool,
+    /// Whether it decodes.
+    pub decodes: bool,
+    /// What it can do.
+    pub capabilities: Capabilities,
+}
+
+impl BackendInfo {
+    /// Whether it works in this direction.
+    pub fn serves(&self, role: Role) -> bool {
+        match role {
+            Role::Encode => self.encodes,
+            Role::Decode => self.decodes,
+        }
+    }
+}
+
+/// An implementation of a codec, in one or both directions.
+pub trait Backend: fmt::Debug + Send + Sync + 'static {
+    /// Name, codec id and capabilities.
+    fn info(&self) -> &BackendInfo;
+
+    /// Does real work: loads the library, opens the device, codes one tiny group.
+    ///
+    /// # Errors
+    /// What is missing, and what was looked for.
+    fn probe(&self) -> Result<(), Unavailable>;
+
+    /// An encoder for groups of this spec.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for a spec outside the capabilities, or for a backend that only decodes.
+    fn encoder(&self, spec: GroupSpec, options: &EncodeOptions) -> Result<Box<dyn Encoder>>;
+
+    /// A decoder for groups of this spec.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] for a spec outside the capabilities, or for a backend that only encodes.
+    fn decoder(&self, spec: GroupSpec) -> Result<Box<dyn Decoder>>;
+}
+
+/// Turns groups of one spec into packets.
+pub trait Encoder: Send {
+    /// Appends one self-contained packet for `samples` to `packet`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a wrong number of samples, a sample above the depth or a step that is not a finite
+    /// number above 0; [`Error::Unsupported`] for a quality outside the capabilities. On error `packet` is as before.
+    fn encode(&mut self, samples: &[u16], quality: Quality, packet: &mut Vec<u8>) -> Result<()>;
+}
+
+/// Turns packets back into groups of one spec.
+pub trait Decoder: Send {
+    /// Fills all of `samples` from one packet. Usable again after an error.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] for a packet that no encoder of this codec makes for this spec; [`Error::Invalid`] for an
+    /// output of the wrong length.
+    fn decode(&mut self, packet: &[u8], samples: &mut [u16]) -> Result<()>;
+}
+
+/// Checks what every encoder must check of its arguments before it starts.
+///
+/// # Errors
+/// As [`Encoder::encode`].
+pub fn check_encode_input(
+    info: &BackendInfo,
+    spec: &GroupSpec,
+    samples: &[u16],
+    quality: Quality,
+) -> Result<()> {
+    check_sample_count(spec, samples.len())?;
+    let max = spec.max_sample();
+    // A fold without an early exit: the compiler makes it a vector maximum.
+    let largest = samples.iter().fold(0u16, |a, &b| a.max(b));
+    if largest > max {
+        return Err(Error::invalid(format!("sample {largest} does not fit {} bits", spec.depth)));
+    }
+    match quality {
+        Quality::Lossless if !info.capabilities.lossless => {
+            Err(Error::unsupported(format!("{} has no lossless mode", info.name)))
+        }
+        Quality::Step(_) if !info.capabilities.lossy => {
+            Err(Error::unsupported(format!("{} codes losslessly only", info.name)))
+        }
+        Quality::Step(step) if !(step.is_finite() && step > 0.0) => {
+            Err(Error::invalid(format!("step {step} is not a finite number above 0")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Checks that a buffer holds exactly the group's samples.
+///
+/// # Errors
+/// [`Error::Invalid`] with both numbers.
+pub fn check_sample_count(spec: &GroupSpec, len: usize) -> Result<()> {
+    if len == spec.samples() {
+        return Ok(());
+    }
+    Err(Error::invalid(format!("buffer holds {len} samples, the group {}", spec.samples())))
+}

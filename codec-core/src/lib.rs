@@ -1,0 +1,35 @@
+//! Telecine's codec-agnostic core.
+//!
+//! A tensor becomes chunks, each chunk a group of `u16` planes, each group a packet, and back:
+//!
+//! ```text
+//! encode   tensor ─ chunk ─ transform ─ quantise ─ tile ─► group of u16 planes ─ backend ─► packet
+//! decode   tensor ◄ chunk ◄ inverse  ◄ dequantise ◄ untile ◄ group             ◄ backend ◄ packet
+//! ```
+
+mod backend;
+mod coded;
+mod dtype;
+mod error;
+mod limits;
+mod matrix;
+mod pipeline;
+mod registry;
+mod target;
+mod tensor;
+mod transform;
+
+pub use backend::{
+    Backend, BackendInfo, Capabilities, CodecId, Decoder, Effort, EncodeOptions, Encoder, GroupSpec, Quality,
+    Role, Tier, check_encode_input, check_sample_count,
+};
+pub use coded::{CodedChunk, TensorMeta};
+pub use dtype::DType;
+pub use error::{Error, Result, Unavailable};
+pub use limits::Limits;
+pub use matrix::{Chunks, MatrixShape};
+pub use pipeline::{Encoding, TensorReport, decode_chunk, decode_rows, encode};
+pub use registry::{Found, Listing, Pick, Registry};
+pub use target::Target;
+pub use tensor::{Tensor, TensorBuf, count_values};
+pub use transform::{Chain, TransformChoice};

@@ -1,0 +1,73 @@
+//! From a tensor to coded chunks and back.
+
+mod decode;
+mod encode;
+
+pub use decode::{decode_chunk, decode_rows};
+pub use encode::encode;
+
+use crate::{CodecId, Effort, Limits, Target, TransformChoice};
+
+/// How to encode a tensor.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct Encoding {
+    /// What is wanted.
+    pub target: Target,
+    /// The bitstream; `None` lets the library choose (`tns1`, or for lossless the smaller of `tns1` and `zstd`).
+    pub codec: Option<CodecId>,
+    /// The name of the one backend to use; `None` takes the first of the codec that works here.
+    pub backend: Option<String>,
+    /// How long to search.
+    pub effort: Effort,
+    /// The transform before quantisation.
+    pub transform: TransformChoice,
+    /// Wanted values of a chunk.
+    pub chunk_values: u64,
+    /// Whether a tensor of under 4,096 values, or a vector of under 100,000, is stored losslessly whatever the
+    /// target says. A bits or nmse target gains nothing from squeezing them, and models are sensitive to them.
+    pub keep_small: bool,
+    /// Bounds on the work.
+    pub limits: Limits,
+}
+
+impl Encoding {
+    /// The default way to reach this target.
+    pub fn new(target: Target) -> Self {
+        Self {
+            target,
+            codec: None,
+            backend: None,
+            effort: Effort::default(),
+            transform: TransformChoice::Auto,
+            chunk_values: 1 << 18,
+            keep_small: true,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// What encoding one tensor came to, measured on the decoded output.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct TensorReport {
+    /// Number of values.
+    pub values: u64,
+    /// Bytes of all packets and their side information.
+    pub bytes: u64,
+    /// Normalised mean squared error over the finite values.
+    pub nmse: f64,
+    /// Largest absolute error of the finite values.
+    pub max_abs_error: f64,
+    /// Ids of the codecs used, most bytes first, joined by `,`.
+    pub codec: String,
+    /// The chain of transforms, such as `centre@1+dct@1(32)`, or `none`.
+    pub transform: String,
+}
+
+impl TensorReport {
+    /// Bits per value; 0 for a tensor without values.
+    #[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
+    pub fn bits(&self) -> f64 {
+        if self.values == 0 { 0.0 } else { self.bytes as f64 * 8.0 / self.values as f64 }
+    }
+}
