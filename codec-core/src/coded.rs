@@ -28,6 +28,8 @@ pub struct CodedChunk<'a> {
     pub nmse: f64,
     /// Measured largest absolute error of the finite values.
     pub max_abs_error: f64,
+    /// Sum of squares of the finite original values: weighs `nmse` where chunks are summed up.
+    pub energy: f64,
 }
 
 impl CodedChunk<'_> {

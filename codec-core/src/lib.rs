@@ -8,28 +8,35 @@
 //! ```
 
 mod backend;
+mod bitcast;
 mod coded;
+mod distortion;
 mod dtype;
 mod error;
+mod exact;
+mod grid;
 mod limits;
 mod matrix;
 mod pipeline;
 mod registry;
 mod target;
 mod tensor;
+mod tile;
 mod transform;
+mod varint;
 
 pub use backend::{
     Backend, BackendInfo, Capabilities, CodecId, Decoder, Effort, EncodeOptions, Encoder, GroupSpec, Quality,
     Role, Tier, check_encode_input, check_sample_count,
 };
 pub use coded::{CodedChunk, TensorMeta};
+pub use distortion::Distortion;
 pub use dtype::DType;
 pub use error::{Error, Result, Unavailable};
 pub use limits::Limits;
 pub use matrix::{Chunks, MatrixShape};
-pub use pipeline::{Encoding, TensorReport, decode_chunk, decode_rows, encode};
+pub use pipeline::{ChunkDecoder, Encoding, TensorReport, decode_rows, encode};
 pub use registry::{Found, Listing, Pick, Registry};
 pub use target::Target;
 pub use tensor::{Tensor, TensorBuf, count_values};
-pub use transform::{Chain, TransformChoice};
+pub use transform::{Basis, Chain, Transform, TransformChoice, candidates};

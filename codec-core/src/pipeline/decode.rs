@@ -1,26 +1,252 @@
-//! stub
+//! From coded chunks back to a tensor.
+
 use std::ops::Range;
+use std::sync::Arc;
 
-use crate::{CodedChunk, DType, Limits, Registry, Result, TensorBuf, TensorMeta};
+use rayon::prelude::*;
 
-/// Decodes one chunk into `out`, the little-endian values of its rows.
-pub fn decode_chunk(
-    _registry: &Registry,
-    _dtype: DType,
-    _chunk: &CodedChunk<'_>,
-    _limits: &Limits,
-    _out: &mut [u8],
-) -> Result<()> {
-    todo!()
+use super::side::Head;
+use crate::grid::Grid;
+use crate::tile::Tiling;
+use crate::{
+    Basis, Chain, CodecId, CodedChunk, DType, Decoder, Error, GroupSpec, Limits, MatrixShape, Pick, Registry,
+    Result, Role, TensorBuf, TensorMeta, bitcast, count_values, exact,
+};
+
+/// Decodes chunks one after the other, with buffers and codec contexts that are kept between them.
+pub struct ChunkDecoder<'r> {
+    registry: &'r Registry,
+    bases: &'r [Arc<Basis>],
+    limits: Limits,
+    decoder: Option<(CodecId, GroupSpec, Box<dyn Decoder>)>,
+    scratch: Scratch,
 }
 
-/// Decodes these rows of a tensor's matrix view from the chunks that hold them (in parallel).
+/// Buffers of one worker.
+#[derive(Default)]
+pub(super) struct Scratch {
+    pub(super) samples: Vec<u16>,
+    plane: Vec<u16>,
+    values: Vec<f32>,
+}
+
+impl<'r> ChunkDecoder<'r> {
+    /// A decoder that finds its backends in `registry` and the bases of KLT transforms in `bases`.
+    pub fn new(registry: &'r Registry, bases: &'r [Arc<Basis>], limits: Limits) -> Self {
+        Self { registry, bases, limits, decoder: None, scratch: Scratch::default() }
+    }
+
+    /// Fills `out` with the little-endian values of the chunk's rows. Usable again after an error.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for an `out` of the wrong length, [`Error::Unavailable`] when no backend decodes the codec
+    /// here, [`Error::Corrupt`] and [`Error::Limit`] for what the chunk says, [`Error::Unsupported`] for a transform
+    /// that this build does not know.
+    pub fn decode(&mut self, dtype: DType, chunk: &CodedChunk<'_>, out: &mut [u8]) -> Result<()> {
+        Limits::check("values of a chunk", chunk.values, self.limits.chunk_values)?;
+        Limits::check("bytes of a packet", chunk.bytes(), self.limits.packet_bytes)?;
+        let size = dtype.size();
+        if out.len() as u64 != chunk.values * size as u64 {
+            return Err(Error::invalid(format!(
+                "{} bytes cannot hold {} {dtype} values",
+                out.len(),
+                chunk.values
+            )));
+        }
+        if chunk.values == 0 {
+            return Ok(());
+        }
+        let shape = chunk_shape(chunk)?;
+        let spec = chunk.spec;
+        let spec = GroupSpec::new(spec.frames, spec.height, spec.width, spec.depth, &self.limits)?;
+        let mut side = &*chunk.side;
+        let head = Head::read(&mut side)?;
+        let (planes, depth) = if head.grid.is_some() { (1, spec.depth) } else { bitcast::planes(dtype) };
+        let tiling = Tiling::stated(spec, head.layout, shape, planes)?;
+        // Padding of an honest chunk stays below its samples: a group that is mostly padding is an attack on memory.
+        if depth != spec.depth || spec.samples() as u64 > 16 * (chunk.values * u64::from(planes)).max(1 << 16)
+        {
+            return Err(Error::corrupt(format!("{spec:?} is no group of {} {dtype} values", chunk.values)));
+        }
+        let bases = self.bases;
+        let chain =
+            Chain::parse(&chunk.transform, &|id| bases.iter().find(|basis| basis.id() == id).cloned())?;
+        self.scratch.samples.resize(spec.samples(), 0);
+        decoder_for(&mut self.decoder, self.registry, chunk.codec, spec)?
+            .decode(&chunk.packet, &mut self.scratch.samples)?;
+        match head.grid {
+            None => {
+                join_planes(&tiling, planes, size, &mut self.scratch, out);
+                if !side.is_empty() {
+                    return Err(Error::corrupt("side information goes on after bit-cast planes"));
+                }
+                Ok(())
+            }
+            Some(grid) => {
+                restore(&tiling, &grid, &chain, dtype, shape, &mut side, &mut self.scratch, out)?;
+                exact::apply(side, size, out)
+            }
+        }
+    }
+}
+
+/// The decoder for a group, made anew only when codec or size change.
+fn decoder_for<'d>(
+    cached: &'d mut Option<(CodecId, GroupSpec, Box<dyn Decoder>)>,
+    registry: &Registry,
+    codec: CodecId,
+    spec: GroupSpec,
+) -> Result<&'d mut dyn Decoder> {
+    let decoder = match cached.take() {
+        Some((c, s, decoder)) if c == codec && s == spec => decoder,
+        _ => registry.find(codec, Role::Decode, Pick::Auto)?.backend.decoder(spec)?,
+    };
+    Ok(&mut *cached.insert((codec, spec, decoder)).2)
+}
+
+/// Rows and columns of a chunk.
+fn chunk_shape(chunk: &CodedChunk<'_>) -> Result<(usize, usize)> {
+    let rows = chunk.rows.end.saturating_sub(chunk.rows.start);
+    if rows == 0 || !chunk.values.is_multiple_of(rows) {
+        return Err(Error::corrupt(format!("rows {:?} do not divide {} values", chunk.rows, chunk.values)));
+    }
+    let too_large = |_| Error::corrupt("a chunk is larger than memory");
+    Ok((usize::try_from(rows).map_err(too_large)?, usize::try_from(chunk.values / rows).map_err(too_large)?))
+}
+
+/// Puts bit-cast planes back together.
+pub(super) fn join_planes(tiling: &Tiling, planes: u32, size: usize, scratch: &mut Scratch, out: &mut [u8]) {
+    for plane in 0..planes as usize {
+        bitcast::join(tiling.take(&scratch.samples, plane, &mut scratch.plane), size, plane, out);
+    }
+}
+
+/// From decoded samples to values: everything but the exact list, which is what remains of `side`.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "one step of the data flow, shared by decoding and by its check"
+)]
+pub(super) fn restore(
+    tiling: &Tiling,
+    grid: &Grid,
+    chain: &Chain,
+    dtype: DType,
+    (rows, cols): (usize, usize),
+    side: &mut &[u8],
+    scratch: &mut Scratch,
+    out: &mut [u8],
+) -> Result<()> {
+    let Scratch { samples, plane, values } = scratch;
+    values.clear();
+    grid.dequantise(tiling.take(samples, 0, plane), tiling.spec.depth, values);
+    chain.inverse(values, rows, cols, side)?;
+    // A hostile grid can lead out of f32's range, honest ones cannot.
+    for value in values.iter_mut() {
+        if !value.is_finite() {
+            *value = 0.0;
+        }
+    }
+    dtype.write_f32(values, out);
+    Ok(())
+}
+
+/// Decodes rows of a tensor's [matrix view](MatrixShape) on all cores; the result has the tensor's own shape when
+/// `rows` are all of them, else `[rows, columns]`.
+///
+/// `chunks` are those that hold the rows, in order; chunks beside them are passed over.
+///
+/// # Errors
+/// As [`ChunkDecoder::decode`]; [`Error::Invalid`] for rows that the tensor does not have; [`Error::Corrupt`] when the
+/// chunks do not cover them.
 pub fn decode_rows(
-    _registry: &Registry,
-    _meta: &TensorMeta,
-    _chunks: &[CodedChunk<'_>],
-    _rows: Range<u64>,
-    _limits: &Limits,
+    registry: &Registry,
+    meta: &TensorMeta,
+    chunks: &[CodedChunk<'_>],
+    rows: Range<u64>,
+    bases: &[Arc<Basis>],
+    limits: &Limits,
 ) -> Result<TensorBuf> {
-    todo!()
+    count_values(&meta.shape, limits)?;
+    let matrix = MatrixShape::of(&meta.shape);
+    if rows.start > rows.end || rows.end > matrix.rows {
+        return Err(Error::invalid(format!(
+            "rows {rows:?} of {} are not within its {}",
+            meta.name, matrix.rows
+        )));
+    }
+    let too_large = |_| Error::unsupported(format!("{} is larger than memory", meta.name));
+    let row_bytes = usize::try_from(matrix.cols).map_err(too_large)? * meta.dtype.size();
+    let bytes = usize::try_from(rows.end - rows.start)
+        .map_err(too_large)?
+        .checked_mul(row_bytes)
+        .ok_or_else(|| Error::unsupported(format!("{} is larger than memory", meta.name)))?;
+    let parts = cover(meta, &matrix, chunks, &rows)?;
+    let mut out = vec![0; bytes];
+    let mut jobs = Vec::with_capacity(parts.len());
+    let mut rest = out.as_mut_slice();
+    for (chunk, part) in parts {
+        #[expect(clippy::cast_possible_truncation, reason = "the parts add up to `bytes`")]
+        let (head, tail) = rest.split_at_mut((part.end - part.start) as usize * row_bytes);
+        jobs.push((chunk, part, head));
+        rest = tail;
+    }
+    jobs.into_par_iter()
+        .map_init(
+            || (ChunkDecoder::new(registry, bases, *limits), Vec::new()),
+            |(decoder, whole), (chunk, part, out)| {
+                if part == chunk.rows {
+                    return decoder.decode(meta.dtype, chunk, out);
+                }
+                Limits::check("values of a chunk", chunk.values, limits.chunk_values)?;
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    reason = "checked against the limit and the chunk's rows"
+                )]
+                let (size, skip) = (
+                    chunk.values as usize * meta.dtype.size(),
+                    (part.start - chunk.rows.start) as usize * row_bytes,
+                );
+                whole.resize(size, 0);
+                decoder.decode(meta.dtype, chunk, whole)?;
+                out.copy_from_slice(&whole[skip..skip + out.len()]);
+                Ok(())
+            },
+        )
+        .collect::<Result<()>>()?;
+    let whole = rows.start == 0 && rows.end == matrix.rows;
+    let shape = if whole { meta.shape.clone() } else { vec![rows.end - rows.start, matrix.cols] };
+    Ok(TensorBuf { dtype: meta.dtype, shape, bytes: out })
+}
+
+/// The part of each chunk that lies within `rows`.
+fn cover<'c, 'd>(
+    meta: &TensorMeta,
+    matrix: &MatrixShape,
+    chunks: &'c [CodedChunk<'d>],
+    rows: &Range<u64>,
+) -> Result<Vec<(&'c CodedChunk<'d>, Range<u64>)>> {
+    let mut next = rows.start;
+    let mut parts = Vec::with_capacity(chunks.len());
+    for chunk in chunks {
+        let values = chunk.rows.end.checked_sub(chunk.rows.start).and_then(|n| n.checked_mul(matrix.cols));
+        if values != Some(chunk.values) {
+            return Err(Error::corrupt(format!(
+                "{}: chunk {} has the wrong number of values",
+                meta.name, chunk.index
+            )));
+        }
+        let part = chunk.rows.start.max(rows.start)..chunk.rows.end.min(rows.end);
+        if part.is_empty() {
+            continue;
+        }
+        if part.start != next {
+            break;
+        }
+        next = part.end;
+        parts.push((chunk, part));
+    }
+    if next != rows.end {
+        return Err(Error::corrupt(format!("{}: no chunk holds row {next}", meta.name)));
+    }
+    Ok(parts)
 }

@@ -2,11 +2,19 @@
 
 mod decode;
 mod encode;
+mod job;
+mod plan;
+mod sample;
+mod search;
+mod side;
+mod worker;
 
-pub use decode::{decode_chunk, decode_rows};
+pub use decode::{ChunkDecoder, decode_rows};
 pub use encode::encode;
 
-use crate::{CodecId, Effort, Limits, Target, TransformChoice};
+use std::sync::Arc;
+
+use crate::{Basis, CodecId, Effort, Limits, Target, TransformChoice};
 
 /// How to encode a tensor.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +30,8 @@ pub struct Encoding {
     pub effort: Effort,
     /// The transform before quantisation.
     pub transform: TransformChoice,
+    /// Bases that automatic choice may rotate rows by, where their size fits; the caller stores them.
+    pub bases: Vec<Arc<Basis>>,
     /// Wanted values of a chunk.
     pub chunk_values: u64,
     /// Whether a tensor of under 4,096 values, or a vector of under 100,000, is stored losslessly whatever the
@@ -40,12 +50,24 @@ impl Encoding {
             backend: None,
             effort: Effort::default(),
             transform: TransformChoice::Auto,
+            bases: Vec::new(),
             chunk_values: 1 << 18,
             keep_small: true,
             limits: Limits::default(),
         }
     }
+
+    /// Whether a tensor of this shape is stored losslessly whatever the target, being small.
+    pub fn keeps_small(&self, shape: &[u64]) -> bool {
+        let values = shape.iter().fold(1u64, |product, &n| product.saturating_mul(n));
+        self.keep_small && values < if shape.len() < 2 { SMALL_VECTOR } else { SMALL_TENSOR }
+    }
 }
+
+/// Vectors (norms, biases) with fewer values are small.
+const SMALL_VECTOR: u64 = 100_000;
+/// Other tensors with fewer values are small.
+const SMALL_TENSOR: u64 = 4096;
 
 /// What encoding one tensor came to, measured on the decoded output.
 #[derive(Debug, Clone, PartialEq, Default)]

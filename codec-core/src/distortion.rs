@@ -1,0 +1,93 @@
+//! Measured error between original and decoded values.
+
+use crate::DType;
+
+/// Sums from which the error measures of any set of values follow; sets add up.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Distortion {
+    /// Sum of squared errors of the finite values.
+    pub squared_error: f64,
+    /// Sum of squares of the finite original values.
+    pub energy: f64,
+    /// Largest absolute error of the finite values.
+    pub max_abs_error: f64,
+}
+
+impl Distortion {
+    /// Measures decoded against original values of one dtype, both little-endian.
+    ///
+    /// Values that are NaN or infinite on either side are left out.
+    pub fn measure(dtype: DType, original: &[u8], decoded: &[u8]) -> Self {
+        let mut sums = Self::default();
+        let size = dtype.size();
+        // Below 32 bits an f32 holds every value exactly, and for f32 it is the value.
+        if size < 4 || dtype == DType::F32 {
+            let (mut a, mut b) = (Vec::new(), Vec::new());
+            // Blocks keep both sides in the cache.
+            for (original, decoded) in original.chunks(4096 * size).zip(decoded.chunks(4096 * size)) {
+                a.clear();
+                b.clear();
+                dtype.read_f32(original, &mut a);
+                dtype.read_f32(decoded, &mut b);
+                for (&a, &b) in a.iter().zip(&b) {
+                    if a.is_finite() && b.is_finite() {
+                        sums.add((f64::from(a) - f64::from(b)).abs(), f64::from(a));
+                    }
+                }
+            }
+            return sums;
+        }
+        for (original, decoded) in original.chunks_exact(size).zip(decoded.chunks_exact(size)) {
+            if let Some((error, magnitude)) = dtype.distance(original, decoded) {
+                sums.add(error, magnitude);
+            }
+        }
+        sums
+    }
+
+    fn add(&mut self, error: f64, value: f64) {
+        self.squared_error += error * error;
+        self.energy += value * value;
+        self.max_abs_error = self.max_abs_error.max(error);
+    }
+
+    /// Adds another set's sums.
+    pub fn merge(&mut self, other: &Self) {
+        self.squared_error += other.squared_error;
+        self.energy += other.energy;
+        self.max_abs_error = self.max_abs_error.max(other.max_abs_error);
+    }
+
+    /// `Σ(x−x̂)² / Σx²`; 0 where there is no error.
+    pub fn nmse(&self) -> f64 {
+        if self.squared_error == 0.0 { 0.0 } else { self.squared_error / self.energy }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_measured_in_every_dtype() {
+        for &dtype in DType::ALL {
+            let mut original = vec![0; 3 * dtype.size()];
+            let mut decoded = original.clone();
+            dtype.write_f32(&[1.0, 0.0, 1.0], &mut original);
+            dtype.write_f32(&[1.0, 1.0, 1.0], &mut decoded);
+            let d = Distortion::measure(dtype, &original, &decoded);
+            assert_eq!(
+                (d.squared_error, d.energy, d.max_abs_error, d.nmse()),
+                (1.0, 2.0, 1.0, 0.5),
+                "{dtype}"
+            );
+        }
+    }
+
+    #[test]
+    fn values_that_are_not_finite_are_left_out() {
+        let original: Vec<u8> = [f32::NAN, f32::INFINITY, 2.0].iter().flat_map(|v| v.to_le_bytes()).collect();
+        let d = Distortion::measure(DType::F32, &original, &original);
+        assert_eq!((d.energy, d.nmse()), (4.0, 0.0));
+    }
+}

@@ -1,0 +1,178 @@
+//! The quantiser in front of the backends: real values on a uniform grid of unsigned samples.
+
+use crate::{Error, Result};
+
+/// A uniform grid: sample `s` stands for `offset + (s − 2^(depth−1)) · scale`.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct Grid {
+    /// Distance of neighbouring samples, in the values' units; finite, above 0.
+    pub(crate) scale: f32,
+    /// The value of the middle sample.
+    pub(crate) offset: f32,
+}
+
+/// Added to an `f32` below 2²² in magnitude, this leaves the nearest integer in the low mantissa bits: rounding
+/// without a library call, and so vectorised on every CPU.
+const ROUND: f32 = 12_582_912.0;
+
+/// The largest distance from the middle sample that a depth holds on both sides.
+pub(crate) fn reach(depth: u8) -> f32 {
+    f32::from((1u16 << (depth - 1)) - 1)
+}
+
+impl Grid {
+    /// Appends the nearest sample of each value; values beyond the grid take its first or last sample.
+    pub(crate) fn quantise(&self, values: &[f32], depth: u8, samples: &mut Vec<u16>) {
+        let mid = 1i32 << (depth - 1);
+        let (low, high) = (-f32::from(1u16 << (depth - 1)), reach(depth));
+        samples.extend(values.iter().map(|&value| {
+            let units = ((value - self.offset) / self.scale).clamp(low, high);
+            let level = (units + ROUND).to_bits().cast_signed() - ROUND.to_bits().cast_signed();
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "0 to 2^depth − 1 by the clamp"
+            )]
+            let sample = (level + mid) as u16;
+            sample
+        }));
+    }
+
+    /// Appends the value of each sample.
+    pub(crate) fn dequantise(&self, samples: &[u16], depth: u8, values: &mut Vec<f32>) {
+        let mid = 1i32 << (depth - 1);
+        #[expect(clippy::cast_precision_loss, reason = "17 bits fit f32")]
+        values.extend(
+            samples.iter().map(|&sample| (i32::from(sample) - mid) as f32 * self.scale + self.offset),
+        );
+    }
+
+    /// Appends the grid as two little-endian `f32`.
+    pub(crate) fn write(&self, side: &mut Vec<u8>) {
+        side.extend_from_slice(&self.scale.to_le_bytes());
+        side.extend_from_slice(&self.offset.to_le_bytes());
+    }
+
+    /// Takes a grid off the front of `side`.
+    pub(crate) fn read(side: &mut &[u8]) -> Result<Self> {
+        let mut number = || -> Result<f32> {
+            let (bytes, rest) = side
+                .split_first_chunk::<4>()
+                .ok_or_else(|| Error::corrupt("side information ends within the grid"))?;
+            *side = rest;
+            Ok(f32::from_le_bytes(*bytes))
+        };
+        let grid = Self { scale: number()?, offset: number()? };
+        if grid.scale.is_finite() && grid.scale > 0.0 && grid.offset.is_finite() {
+            return Ok(grid);
+        }
+        Err(Error::corrupt(format!("sample grid {grid:?} is not made of finite numbers")))
+    }
+
+    /// The grid for values of which the backend will code a quantiser step of `step`, at a depth.
+    ///
+    /// Fine enough that its own rounding does not count (64 samples a step) where the range allows.
+    pub(crate) fn for_step(values: &[f32], step: f32, depth: u8) -> Self {
+        let spread = Spread::of(values);
+        let scale = (step / 64.0).max(spread.reach / reach(depth)).max(SMALLEST_SCALE);
+        Self { scale, offset: spread.offset }
+    }
+
+    /// The grid for values that are to be quantised here and now with `step`, and the smallest of the `depths` that
+    /// holds them; the step grows where none does.
+    pub(crate) fn at_step(values: &[f32], step: f32, depths: &[u8]) -> (Self, u8) {
+        let spread = Spread::of(values);
+        let scale = step.max(SMALLEST_SCALE);
+        let fits = |&&depth: &&u8| spread.reach / scale <= reach(depth);
+        let depth = depths.iter().find(fits).or(depths.last()).copied().unwrap_or(16);
+        (Self { scale: scale.max(spread.reach / reach(depth)), offset: spread.offset }, depth)
+    }
+}
+
+/// Below this, divisions by the scale would overflow.
+const SMALLEST_SCALE: f32 = 1e-35;
+
+/// Where values lie.
+struct Spread {
+    /// Their mean where it exceeds their standard deviation, else 0: zeros stay on the grid unless that costs range.
+    offset: f32,
+    /// Largest distance from `offset`.
+    reach: f32,
+}
+
+impl Spread {
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        reason = "a mean for choosing a grid"
+    )]
+    fn of(values: &[f32]) -> Self {
+        let (mut sum, mut squares) = (0f64, 0f64);
+        let (mut low, mut high) = (f32::INFINITY, f32::NEG_INFINITY);
+        for &value in values {
+            sum += f64::from(value);
+            squares += f64::from(value) * f64::from(value);
+            low = low.min(value);
+            high = high.max(value);
+        }
+        let n = values.len().max(1) as f64;
+        let mean = sum / n;
+        let offset = if mean * mean > squares / n - mean * mean { mean as f32 } else { 0.0 };
+        Self { offset, reach: (high - offset).max(offset - low).max(0.0) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn values_within_the_grid_return_within_half_a_unit(
+            values in prop::collection::vec(-1000f32..1000.0, 1..200), depth in 8u8..=16, step in 0.01f32..100.0
+        ) {
+            let grid = Grid::for_step(&values, step, depth);
+            let (mut samples, mut back) = (Vec::new(), Vec::new());
+            grid.quantise(&values, depth, &mut samples);
+            prop_assert!(samples.iter().all(|&s| u32::from(s) < 1 << depth));
+            grid.dequantise(&samples, depth, &mut back);
+            for (a, b) in values.iter().zip(&back) {
+                prop_assert!((a - b).abs() <= grid.scale * 0.5 + a.abs() * 1e-5, "{a} {b} {grid:?}");
+            }
+        }
+
+        #[test]
+        fn a_grid_reads_back(scale in 1e-30f32..1e30, offset in any::<f32>().prop_filter("finite", |v| v.is_finite())) {
+            let grid = Grid { scale, offset };
+            let mut side = Vec::new();
+            grid.write(&mut side);
+            prop_assert_eq!(Grid::read(&mut side.as_slice()).unwrap(), grid);
+            prop_assert!(Grid::read(&mut &side[..7]).is_err());
+        }
+    }
+
+    #[test]
+    fn the_smallest_depth_that_holds_the_levels_is_chosen() {
+        let values = [-100.0, 0.0, 90.0];
+        assert_eq!(Grid::at_step(&values, 1.0, &[8, 16]).1, 8);
+        assert_eq!(Grid::at_step(&values, 0.1, &[8, 12, 16]).1, 12);
+        let (grid, depth) = Grid::at_step(&values, 1e-9, &[8, 16]);
+        assert!(depth == 16 && grid.scale > 1e-3);
+    }
+
+    #[test]
+    fn a_far_mean_moves_the_grid_and_a_near_one_does_not() {
+        assert_eq!(Grid::for_step(&[99.0, 101.0], 1.0, 8).offset, 100.0);
+        assert_eq!(Grid::for_step(&[-1.0, 1.5], 1.0, 8).offset, 0.0);
+    }
+
+    #[test]
+    fn a_grid_of_nan_or_zero_is_corrupt() {
+        for bad in [Grid { scale: 0.0, offset: 0.0 }, Grid { scale: 1.0, offset: f32::NAN }] {
+            let mut side = Vec::new();
+            bad.write(&mut side);
+            assert!(matches!(Grid::read(&mut side.as_slice()), Err(Error::Corrupt(_))));
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! What all steps of encoding one tensor share.
+
+use std::borrow::Cow;
+use std::ops::Range;
+use std::sync::Mutex;
+
+use rayon::prelude::*;
+
+use super::Encoding;
+use super::worker::{Codec, Coded, Quantiser, Source, Worker};
+use crate::{
+    Chain, Chunks, CodecId, EncodeOptions, Error, Limits, MatrixShape, Pick, Registry, Result, Role, Target,
+    Tensor,
+};
+
+/// One tensor on its way into chunks.
+pub(super) struct Job<'j, 'a> {
+    pub(super) tensor: &'j Tensor<'a>,
+    pub(super) encoding: &'j Encoding,
+    pub(super) matrix: MatrixShape,
+    pub(super) chunks: Chunks,
+    registry: &'j Registry,
+    /// Idle workers: their contexts and buffers outlive one pass over the chunks.
+    workers: Mutex<Vec<Worker>>,
+}
+
+impl<'j, 'a> Job<'j, 'a> {
+    pub(super) fn new(
+        registry: &'j Registry,
+        tensor: &'j Tensor<'a>,
+        encoding: &'j Encoding,
+    ) -> Result<Self> {
+        let limits = &encoding.limits;
+        Limits::check("dimensions of a tensor", tensor.shape().len() as u64, limits.dimensions as u64)?;
+        Limits::check("values of a tensor", tensor.len(), limits.tensor_values)?;
+        if encoding.chunk_values == 0 {
+            return Err(Error::invalid("chunks of 0 values: the least is 1"));
+        }
+        let matrix = MatrixShape::of(tensor.shape());
+        Limits::check("values of a row", matrix.cols, limits.chunk_values)?;
+        let chunks = matrix.chunks(encoding.chunk_values.min(limits.chunk_values));
+        if chunks.len() > u64::from(u32::MAX) {
+            return Err(Error::unsupported(format!("{} chunks: ask for larger ones", chunks.len())));
+        }
+        Ok(Self { tensor, encoding, matrix, chunks, registry, workers: Mutex::new(Vec::new()) })
+    }
+
+    /// The rows of the tensor's matrix view.
+    pub(super) fn source(&self, rows: Range<u64>) -> Source<'a> {
+        let cols = self.matrix.cols;
+        let bytes: Cow<'a, [u8]> = self.tensor.read(rows.start * cols..rows.end * cols);
+        #[expect(clippy::cast_possible_truncation, reason = "within Limits::chunk_values, checked by `new`")]
+        let cols = cols as usize;
+        Source { dtype: self.tensor.dtype(), rows, cols, bytes }
+    }
+
+    /// Lends an idle worker.
+    pub(super) fn with_worker<T>(&self, work: impl FnOnce(&mut Worker) -> T) -> T {
+        let idle = self.workers.lock().ok().and_then(|mut workers| workers.pop());
+        let mut worker = idle.unwrap_or_else(|| {
+            Worker::new(EncodeOptions::with_effort(self.encoding.effort), self.encoding.limits)
+        });
+        let result = work(&mut worker);
+        if let Ok(mut workers) = self.workers.lock() {
+            workers.push(worker);
+        }
+        result
+    }
+
+    /// Codes chunks on all cores, in order.
+    pub(super) fn encode(
+        &self,
+        chunks: Range<u64>,
+        codec: &Codec,
+        chain: &Chain,
+        quantiser: Quantiser,
+    ) -> Result<Vec<Coded>> {
+        chunks
+            .into_par_iter()
+            .map(|index| {
+                let source = self.source(self.chunks.rows(index));
+                let mut coded = self.with_worker(|worker| worker.encode(&source, codec, chain, quantiser))?;
+                #[expect(clippy::cast_possible_truncation, reason = "checked by `new`")]
+                let index = index as u32;
+                coded.chunk.index = index;
+                Ok(coded)
+            })
+            .collect()
+    }
+
+    /// The codec of lossy targets: the one asked for, or `tns1`.
+    pub(super) fn lossy_codec(&self) -> Result<Codec> {
+        self.codec(self.asked_codec()?.unwrap_or(CodecId::NATIVE))
+    }
+
+    /// The codecs among which a lossless target chooses.
+    pub(super) fn lossless_codecs(&self) -> Result<Vec<Codec>> {
+        if let Some(id) = self.asked_codec()? {
+            let codec = self.codec(id)?;
+            let info = codec.encoder.info();
+            if info.capabilities.lossless {
+                return Ok(vec![codec]);
+            }
+            if self.encoding.target == Target::Lossless {
+                return Err(Error::unsupported(format!(
+                    "{} has no lossless mode: choose another codec",
+                    info.name
+                )));
+            }
+            // A small tensor, or an error below what the codec reaches: any codec that can.
+        }
+        let codecs: Vec<Codec> = [CodecId::NATIVE, CodecId::ZSTD, CodecId::RAW]
+            .into_iter()
+            .filter_map(|id| self.codec(id).ok())
+            .collect();
+        if codecs.is_empty() {
+            return Err(Error::unsupported(
+                "this registry holds none of the lossless codecs tns1, zstd, raw0",
+            ));
+        }
+        Ok(codecs)
+    }
+
+    fn asked_codec(&self) -> Result<Option<CodecId>> {
+        let Some(name) = &self.encoding.backend else { return Ok(self.encoding.codec) };
+        if let Some(id) = self.encoding.codec {
+            return Ok(Some(id));
+        }
+        let named = self.registry.list().into_iter().find(|listing| listing.name == name);
+        named
+            .map(|listing| Some(listing.codec))
+            .ok_or_else(|| Error::invalid(format!("no backend is named {name}")))
+    }
+
+    fn codec(&self, id: CodecId) -> Result<Codec> {
+        let named =
+            self.encoding.backend.as_deref().filter(|_| self.asked_codec().ok().flatten() == Some(id));
+        let pick = named.map_or(Pick::Auto, Pick::Exactly);
+        let encoder = self.registry.find(id, Role::Encode, pick)?.backend;
+        let decoder = self.registry.find(id, Role::Decode, Pick::Auto)?.backend;
+        Ok(Codec { id, encoder, decoder })
+    }
+}

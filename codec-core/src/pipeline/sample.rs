@@ -1,0 +1,117 @@
+//! A part of a tensor that stands for the whole while a step, a transform or a codec is chosen.
+
+use rayon::prelude::*;
+
+use super::job::Job;
+use super::worker::{Codec, Coded, Quantiser, Source};
+use crate::{Chain, Distortion, Result};
+
+/// Values of a sample, at most.
+const SAMPLE_VALUES: u64 = 1 << 17;
+/// A strip shorter than this costs the codec too much in tables.
+const STRIP_VALUES: u64 = 1 << 14;
+/// Strips of a sample, at most.
+const STRIPS: u64 = 4;
+/// A tensor up to this size is its own sample.
+const WHOLE_VALUES: u64 = 1 << 13;
+
+/// Bits and error of a sample or of several chunks.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(super) struct Measure {
+    pub(super) values: f64,
+    pub(super) bytes: f64,
+    pub(super) distortion: Distortion,
+}
+
+impl Measure {
+    pub(super) fn bits(&self) -> f64 {
+        self.bytes * 8.0 / self.values.max(1.0)
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "counts for a ratio")]
+    pub(super) fn of(coded: &[Coded]) -> Self {
+        let mut sum = Self::default();
+        for coded in coded {
+            sum.values += coded.chunk.values as f64;
+            sum.bytes += coded.chunk.bytes() as f64;
+            sum.distortion.merge(&coded.distortion);
+        }
+        sum
+    }
+
+    /// Cost in bits per value at the slope that belongs to `step`: rate plus distortion over λ.
+    ///
+    /// At high rate `D = step²/12` and `dR/dD = −1/(2 ln2 · D)`, so a unit of distortion is worth `6 / (ln2 · step²)`
+    /// bits.
+    pub(super) fn cost(&self, step: f64) -> f64 {
+        let weight = 6.0 / (std::f64::consts::LN_2 * step * step);
+        self.bits() + weight * self.distortion.squared_error / self.values.max(1.0)
+    }
+}
+
+/// Strips of whole rows, each from within one chunk.
+pub(super) struct Sample<'a> {
+    strips: Vec<(Source<'a>, f64)>,
+}
+
+impl<'a> Sample<'a> {
+    /// At most a quarter of the tensor, evenly spread over its chunks; tiny tensors whole.
+    pub(super) fn take(job: &Job<'_, 'a>) -> Self {
+        let (values, cols) = (job.matrix.values(), job.matrix.cols);
+        let wanted = (values / 4).min(SAMPLE_VALUES).max(WHOLE_VALUES.min(values));
+        let strips = (wanted / STRIP_VALUES).clamp(1, STRIPS.min(job.chunks.len()));
+        let strip_rows = (wanted / strips).div_ceil(cols);
+        let strips = (0..strips).map(|strip| {
+            let chunk = job.chunks.rows((2 * strip + 1) * job.chunks.len() / (2 * strips));
+            let len = chunk.end - chunk.start;
+            // Row transforms work in blocks of up to 64 rows: a strip should hold whole ones.
+            let rows = if strip_rows > 64 { strip_rows.next_multiple_of(64) } else { strip_rows }.min(len);
+            let start = chunk.start + (len - rows) / 2 / 64 * 64;
+            #[expect(clippy::cast_precision_loss, reason = "a share")]
+            let share = rows as f64 / len as f64;
+            (job.source(start..start + rows), share)
+        });
+        Self { strips: strips.collect() }
+    }
+
+    /// Codes the sample and measures; side information that a chunk has once is counted by the sample's share of it.
+    #[expect(clippy::cast_precision_loss, reason = "counts for a ratio")]
+    pub(super) fn measure(
+        &self,
+        job: &Job<'_, 'a>,
+        codec: &Codec,
+        chain: &Chain,
+        quantiser: Quantiser,
+    ) -> Result<Measure> {
+        let parts = self.strips.par_iter().map(|(source, share)| {
+            let coded = job.with_worker(|worker| worker.encode(source, codec, chain, quantiser))?;
+            let mut part = Measure::of(std::slice::from_ref(&coded));
+            part.bytes -= coded.transform_bytes as f64 * (1.0 - share);
+            Ok(part)
+        });
+        let mut sum = Measure::default();
+        for part in parts.collect::<Result<Vec<_>>>()? {
+            sum.values += part.values;
+            sum.bytes += part.bytes;
+            sum.distortion.merge(&part.distortion);
+        }
+        Ok(sum)
+    }
+
+    /// Root mean square and largest magnitude of the finite values.
+    #[expect(clippy::cast_precision_loss, reason = "a mean for a first guess")]
+    pub(super) fn scale(&self) -> (f64, f64) {
+        let mut values = Vec::new();
+        let (mut squares, mut count, mut largest) = (0f64, 0u64, 0f64);
+        for (source, _) in &self.strips {
+            values.clear();
+            source.dtype.read_f32(&source.bytes, &mut values);
+            for value in values.iter().filter(|v| v.is_finite()) {
+                squares += f64::from(*value) * f64::from(*value);
+                count += 1;
+                largest = largest.max(f64::from(value.abs()));
+            }
+        }
+        ((squares / count.max(1) as f64).sqrt(), largest)
+    }
+}

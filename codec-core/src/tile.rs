@@ -1,0 +1,231 @@
+//! Tiling: the values of a chunk, as one or more planes of samples, laid out within a backend's capabilities.
+
+use crate::{Capabilities, Error, GroupSpec, Limits, Result};
+
+/// Wanted width of a plane that takes values as they come.
+const FOLD_WIDTH: u32 = 512;
+
+/// How the samples of a chunk lie in its group.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// Each row of the matrix is one row of a plane, padded on the right; rows go on in the next frame.
+    Rows,
+    /// The values fill whole plane rows one after the other, whatever their matrix rows; the rest is padding.
+    Folded,
+}
+
+/// The layout and the size of the group for `planes` sample planes of a `rows` × `cols` matrix.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Tiling {
+    pub(crate) spec: GroupSpec,
+    pub(crate) layout: Layout,
+    rows: usize,
+    cols: usize,
+    planes: u32,
+}
+
+impl Tiling {
+    /// Chooses a tiling; rows of the matrix stay rows of the planes where the capabilities allow.
+    ///
+    /// # Errors
+    /// [`Error::Unsupported`] when the backend takes no group of this size, [`Error::Limit`] when it would be too large.
+    pub(crate) fn plan(
+        (rows, cols): (usize, usize),
+        (planes, depth): (u32, u8),
+        backend: &str,
+        capabilities: &Capabilities,
+        limits: &Limits,
+    ) -> Result<Self> {
+        let too_large =
+            |_| Error::unsupported(format!("a chunk of {rows} × {cols} values is too large to tile"));
+        let (h, w) = (u32::try_from(rows).map_err(too_large)?, u32::try_from(cols).map_err(too_large)?);
+        let values =
+            h.checked_mul(w).ok_or_else(|| Error::unsupported("a chunk holds 2³² values or more"))?;
+        // A plane row that is mostly padding wastes the backend's time and bits.
+        let keeps_rows = capabilities.width.contains(&w) && w > 1 && w.is_multiple_of(capabilities.align);
+        let (layout, height, width) = if keeps_rows {
+            (Layout::Rows, h, w)
+        } else {
+            let width = fold_width(values, capabilities);
+            (Layout::Folded, values.div_ceil(width), width)
+        };
+        let most = capabilities.height.end() / capabilities.align * capabilities.align;
+        let frames = height.div_ceil(most.max(1)).max(1);
+        let height =
+            height.div_ceil(frames).next_multiple_of(capabilities.align).max(*capabilities.height.start());
+        let frames = frames.checked_mul(planes).ok_or_else(|| Error::unsupported("too many planes"))?;
+        let spec = GroupSpec::new(frames, height, width, depth, limits)?;
+        capabilities.check(backend, &spec)?;
+        Ok(Self { spec, layout, rows, cols, planes })
+    }
+
+    /// The tiling that a file states; checks that it holds the chunk.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] when it does not.
+    pub(crate) fn stated(
+        spec: GroupSpec,
+        layout: Layout,
+        (rows, cols): (usize, usize),
+        planes: u32,
+    ) -> Result<Self> {
+        let tiling = Self { spec, layout, rows, cols, planes };
+        let room = match layout {
+            Layout::Rows => {
+                spec.width as usize >= cols && tiling.frames_per_plane() * spec.height as usize >= rows
+            }
+            Layout::Folded => {
+                tiling.frames_per_plane() * spec.height as usize * spec.width as usize >= rows * cols
+            }
+        };
+        if !spec.frames.is_multiple_of(planes) || !room {
+            return Err(Error::corrupt(format!(
+                "{spec:?} does not hold {planes} planes of {rows} × {cols} samples"
+            )));
+        }
+        Ok(tiling)
+    }
+
+    fn frames_per_plane(&self) -> usize {
+        (self.spec.frames / self.planes) as usize
+    }
+
+    /// Samples of the group that one plane takes, padding included.
+    fn plane_samples(&self) -> usize {
+        self.spec.samples() / self.planes as usize
+    }
+
+    /// Whether the samples of a chunk fill the group exactly, in the same order.
+    fn is_exact(&self) -> bool {
+        self.plane_samples() == self.rows * self.cols
+    }
+
+    /// Appends one plane's samples to the group; every group is filled by its planes in order.
+    pub(crate) fn place(&self, samples: &[u16], group: &mut Vec<u16>) {
+        debug_assert_eq!(samples.len(), self.rows * self.cols);
+        let end = group.len() + self.plane_samples();
+        if self.is_exact() {
+            group.extend_from_slice(samples);
+            return;
+        }
+        let width = self.spec.width as usize;
+        match self.layout {
+            Layout::Rows => {
+                for row in samples.chunks_exact(self.cols) {
+                    group.extend_from_slice(row);
+                    group.extend(std::iter::repeat_n(row[self.cols - 1], width - self.cols));
+                }
+                // Rows below repeat the last one: the cheapest padding for a codec that predicts.
+                while group.len() < end {
+                    group.extend_from_within(group.len() - width..);
+                }
+            }
+            Layout::Folded => {
+                group.extend_from_slice(samples);
+                group.resize(end, self.spec.mid_sample());
+            }
+        }
+    }
+
+    /// Reads one plane's samples back from the group.
+    pub(crate) fn take<'g>(&self, group: &'g [u16], plane: usize, scratch: &'g mut Vec<u16>) -> &'g [u16] {
+        let start = plane * self.plane_samples();
+        let group = &group[start..start + self.plane_samples()];
+        let width = self.spec.width as usize;
+        if self.layout == Layout::Folded || width == self.cols {
+            return &group[..self.rows * self.cols];
+        }
+        scratch.clear();
+        for row in group.chunks_exact(width).take(self.rows) {
+            scratch.extend_from_slice(&row[..self.cols]);
+        }
+        scratch
+    }
+}
+
+/// The width of a folded plane: what leaves no padding if there is such a width near the wanted one.
+fn fold_width(values: u32, capabilities: &Capabilities) -> u32 {
+    let (low, high) = (*capabilities.width.start(), *capabilities.width.end());
+    if capabilities.align == 1 && values <= FOLD_WIDTH.min(high) {
+        return values.max(low);
+    }
+    let even = (FOLD_WIDTH / 2..=FOLD_WIDTH * 2)
+        .filter(|w| {
+            values.is_multiple_of(*w) && w.is_multiple_of(capabilities.align) && (low..=high).contains(w)
+        })
+        .min_by_key(|w| w.abs_diff(FOLD_WIDTH));
+    even.unwrap_or_else(|| FOLD_WIDTH.clamp(low, high).next_multiple_of(capabilities.align).min(high))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const FREE: Capabilities = Capabilities {
+        lossless: true,
+        lossy: true,
+        depths: &[8, 16],
+        width: 1..=u32::MAX,
+        height: 1..=u32::MAX,
+        align: 1,
+        max_frames: u32::MAX,
+    };
+    const VIDEO: Capabilities = Capabilities {
+        lossless: false,
+        lossy: true,
+        depths: &[8, 10, 12],
+        width: 64..=1024,
+        height: 64..=256,
+        align: 8,
+        max_frames: 1 << 20,
+    };
+
+    fn plan(rows: usize, cols: usize, planes: u32, capabilities: &Capabilities) -> Tiling {
+        Tiling::plan((rows, cols), (planes, 8), "test", capabilities, &Limits::default()).unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_placed_is_taken(rows in 1usize..400, cols in 1usize..700, planes in 1u32..=4, video in any::<bool>()) {
+            let capabilities = if video { &VIDEO } else { &FREE };
+            let tiling = plan(rows, cols, planes, capabilities);
+            capabilities.check("test", &tiling.spec).unwrap();
+            let stated = Tiling::stated(tiling.spec, tiling.layout, (rows, cols), planes).unwrap();
+            prop_assert_eq!(stated, tiling);
+            let plane = |p: u32| (0..rows * cols).map(|i| ((i * 7 + p as usize) % 251) as u16).collect::<Vec<_>>();
+            let mut group = Vec::new();
+            for p in 0..planes {
+                tiling.place(&plane(p), &mut group);
+            }
+            prop_assert_eq!(group.len(), tiling.spec.samples());
+            for p in 0..planes {
+                let mut scratch = Vec::new();
+                prop_assert_eq!(tiling.take(&group, p as usize, &mut scratch), plane(p));
+            }
+        }
+    }
+
+    #[test]
+    fn a_backend_without_constraints_gets_the_matrix_as_it_is() {
+        let tiling = plan(455, 576, 1, &FREE);
+        assert_eq!((tiling.spec.height, tiling.spec.width, tiling.layout), (455, 576, Layout::Rows));
+        let vector = plan(1 << 18, 1, 1, &FREE);
+        assert_eq!((vector.spec.height, vector.spec.width), (512, 512));
+        assert_eq!(plan(100, 1, 1, &FREE).spec.samples(), 100);
+    }
+
+    #[test]
+    fn a_group_too_small_for_the_chunk_is_corrupt() {
+        let spec = GroupSpec::new(1, 4, 4, 8, &Limits::default()).unwrap();
+        for (layout, rows, cols, planes) in [
+            (Layout::Rows, 5, 4, 1),
+            (Layout::Rows, 4, 5, 1),
+            (Layout::Folded, 17, 1, 1),
+            (Layout::Folded, 8, 1, 2),
+        ] {
+            let result = Tiling::stated(spec, layout, (rows, cols), planes);
+            assert!(matches!(result, Err(Error::Corrupt(_))), "{layout:?} {rows} {cols} {planes}");
+        }
+    }
+}
