@@ -1,5 +1,11 @@
 //! The pipeline over the backends `raw` and `zstd`: every dtype, shape, stride and target comes back as promised.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    reason = "a test that fails by panicking says where"
+)]
+
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -153,9 +159,9 @@ fn nan_infinities_and_outliers_survive_lossy_targets_exactly() {
             let mut encoding = zstd(target);
             encoding.transform = transform;
             let (back, report) = round_trip(&tensor.view().unwrap(), &encoding);
-            for i in 0..special.len() {
+            for (i, value) in special.iter().enumerate() {
                 let at = (i * 20_011 + 5) * 4;
-                assert_eq!(back.bytes[at..at + 4], tensor.bytes[at..at + 4], "{target} {}", special[i]);
+                assert_eq!(back.bytes[at..at + 4], tensor.bytes[at..at + 4], "{target} {value}");
             }
             assert!(
                 report.bits() < 12.0,
