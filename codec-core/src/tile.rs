@@ -158,6 +158,7 @@ fn fold_width(values: u32, capabilities: &Capabilities) -> u32 {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "small numbers")]
 mod tests {
     use super::*;
     use proptest::prelude::*;
