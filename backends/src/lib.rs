@@ -10,7 +10,7 @@ use telecine_core::Registry;
 pub fn default_registry() -> Registry {
     let mut registry = Registry::new();
     let backends: [Arc<dyn telecine_core::Backend>; 3] = [
-        Arc::new(telecine_native::Native::default()),
+        Arc::new(telecine_native::Native),
         Arc::new(telecine_zstd::Zstd),
         Arc::new(telecine_raw::Raw),
     ];

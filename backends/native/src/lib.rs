@@ -1,1 +1,12 @@
-//! .
+//! Backend `native`, codec `tns1`: entropy-coded trellis-coded quantisation for tensors.
+
+mod backend;
+mod context;
+mod model;
+mod plane;
+mod range;
+mod table;
+mod trellis;
+mod viterbi;
+
+pub use backend::Native;

@@ -1,0 +1,106 @@
+//! The backend: groups are planes coded one after the other.
+
+use telecine_core::{
+    Backend, BackendInfo, Capabilities, CodecId, Decoder, Effort, EncodeOptions, Encoder, Error, GroupSpec,
+    Quality, Result, Tier, Unavailable, check_encode_input, check_sample_count,
+};
+
+use crate::plane::{PlaneDecoder, PlaneEncoder, PlaneSpec, read_length, take, write_varint};
+
+static INFO: BackendInfo = BackendInfo {
+    name: "native",
+    codec: CodecId::NATIVE,
+    tier: Tier::Preferred,
+    encodes: true,
+    decodes: true,
+    capabilities: Capabilities {
+        lossless: true,
+        lossy: true,
+        depths: &[8, 9, 10, 11, 12, 13, 14, 15, 16],
+        width: 1..=1 << 26,
+        height: 1..=1 << 26,
+        align: 1,
+        max_frames: 1 << 16,
+    },
+};
+
+/// The backend `native`.
+#[derive(Debug, Default)]
+pub struct Native;
+
+impl Backend for Native {
+    fn info(&self) -> &BackendInfo {
+        &INFO
+    }
+
+    fn probe(&self) -> Result<(), Unavailable> {
+        Ok(())
+    }
+
+    fn encoder(&self, spec: GroupSpec, options: &EncodeOptions) -> Result<Box<dyn Encoder>> {
+        INFO.capabilities.check(INFO.name, &spec)?;
+        Ok(Box::new(NativeEncoder {
+            spec,
+            effort: options.effort,
+            plane: PlaneEncoder::default(),
+            part: Vec::new(),
+        }))
+    }
+
+    fn decoder(&self, spec: GroupSpec) -> Result<Box<dyn Decoder>> {
+        INFO.capabilities.check(INFO.name, &spec)?;
+        Ok(Box::new(NativeDecoder { spec, plane: PlaneDecoder::default() }))
+    }
+}
+
+fn plane_spec(spec: &GroupSpec) -> PlaneSpec {
+    PlaneSpec { height: spec.height as usize, width: spec.width as usize, depth: spec.depth }
+}
+
+struct NativeEncoder {
+    spec: GroupSpec,
+    effort: Effort,
+    plane: PlaneEncoder,
+    part: Vec<u8>,
+}
+
+impl Encoder for NativeEncoder {
+    fn encode(&mut self, samples: &[u16], quality: Quality, packet: &mut Vec<u8>) -> Result<()> {
+        check_encode_input(&INFO, &self.spec, samples, quality)?;
+        let spec = plane_spec(&self.spec);
+        let start = packet.len();
+        for plane in samples.chunks_exact(spec.height * spec.width) {
+            self.part.clear();
+            if let Err(error) = self.plane.encode(&spec, plane, quality, self.effort, &mut self.part) {
+                packet.truncate(start);
+                return Err(error);
+            }
+            if self.spec.frames > 1 {
+                write_varint(self.part.len() as u64, packet);
+            }
+            packet.extend_from_slice(&self.part);
+        }
+        Ok(())
+    }
+}
+
+struct NativeDecoder {
+    spec: GroupSpec,
+    plane: PlaneDecoder,
+}
+
+impl Decoder for NativeDecoder {
+    fn decode(&mut self, mut packet: &[u8], samples: &mut [u16]) -> Result<()> {
+        check_sample_count(&self.spec, samples.len())?;
+        let spec = plane_spec(&self.spec);
+        for plane in samples.chunks_exact_mut(spec.height * spec.width) {
+            let len = if self.spec.frames > 1 { read_length(&mut packet)? } else { packet.len() };
+            self.plane.decode(&spec, take(&mut packet, len)?, plane)?;
+        }
+        if packet.is_empty() {
+            Ok(())
+        } else {
+            Err(Error::corrupt("a tns1 packet goes on after its last plane"))
+        }
+    }
+}

@@ -1,0 +1,143 @@
+//! Contexts: samples of rows and columns of like energy share a distribution.
+//!
+//! A sample's context is its row's class plus its column's class, held within the contexts there are. The sum of two
+//! logarithms stands for the product of two scales: trained weights vary by rows and columns, not by neighbours.
+
+use telecine_core::{Error, Result};
+
+use crate::range::{Coder, Number};
+
+/// Contexts of a packet, at most.
+pub(crate) const MAX_CONTEXTS: usize = 24;
+/// Width of a class in octaves, where the scales do not span more than the contexts can hold.
+const WIDTH: f64 = 0.25;
+/// Scales below this many quantiser spacings are alike: nearly all levels are 0.
+const SMALLEST: f64 = 0.08;
+
+/// The classes of a plane's rows and columns.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Classes {
+    /// Number of contexts; 1 has no classes.
+    pub(crate) contexts: usize,
+    /// Class of each row; may be negative, as columns' may.
+    pub(crate) rows: Vec<i16>,
+    /// Class of each column.
+    pub(crate) cols: Vec<i16>,
+}
+
+impl Classes {
+    pub(crate) fn single() -> Self {
+        Self { contexts: 1, rows: Vec::new(), cols: Vec::new() }
+    }
+
+    /// Appends the context of every sample of a plane, row by row.
+    pub(crate) fn contexts(&self, height: usize, width: usize, out: &mut Vec<u8>) {
+        out.clear();
+        if self.contexts == 1 {
+            out.resize(height * width, 0);
+            return;
+        }
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_possible_wrap,
+            reason = "at most MAX_CONTEXTS"
+        )]
+        let last = self.contexts as i16 - 1;
+        for &row in &self.rows {
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "0 to `last` by the clamp"
+            )]
+            out.extend(self.cols.iter().map(|&col| row.saturating_add(col).clamp(0, last) as u8));
+        }
+    }
+
+    /// Classes by mean magnitude, where they promise to pay; `values` are in units of the quantiser's spacing.
+    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "statistics of samples")]
+    pub(crate) fn of(values: &[f32], width: usize) -> Self {
+        let height = values.len() / width;
+        let mut rows = vec![0f64; height];
+        let mut cols = vec![0f64; width];
+        for (row, sum) in values.chunks_exact(width).zip(&mut rows) {
+            let mut total = 0f64;
+            for (value, col) in row.iter().zip(&mut cols) {
+                let magnitude = f64::from(value.abs());
+                total += magnitude;
+                *col += magnitude;
+            }
+            *sum = total;
+        }
+        let mean = rows.iter().sum::<f64>() / values.len() as f64;
+        if mean == 0.0 || height.min(width) == 0 {
+            return Self::single();
+        }
+        let log = |sum: f64, count: usize| (sum / count as f64 / mean).max(1e-6).log2();
+        let base = mean.log2();
+        let smallest = SMALLEST.log2();
+        let row_logs: Vec<f64> = rows.iter().map(|&sum| log(sum, width)).collect();
+        let col_logs: Vec<f64> = cols.iter().map(|&sum| log(sum, height)).collect();
+        let span = |logs: &[f64]| {
+            logs.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(a, b), &log| (a.min(log), b.max(log)))
+        };
+        let ((r0, r1), (c0, c1)) = (span(&row_logs), span(&col_logs));
+        let low = (base + r0 + c0).max(smallest);
+        let high = (base + r1 + c1).max(low);
+        let step = ((high - low) / (MAX_CONTEXTS - 1) as f64).max(WIDTH);
+        let class = |log: f64| (log / step).round() as i16;
+        let origin = ((base - low) / step).round() as i16;
+        let classes = Self {
+            contexts: (((high - low) / step).round() as usize + 1).min(MAX_CONTEXTS),
+            rows: row_logs.iter().map(|&log| class(log) + origin).collect(),
+            cols: col_logs.iter().map(|&log| class(log)).collect(),
+        };
+        if classes.pays(values) { classes } else { Self::single() }
+    }
+
+    /// Whether splitting by context gains more than classes and tables cost, judged as Gaussian.
+    #[expect(clippy::cast_precision_loss, reason = "statistics of samples")]
+    fn pays(&self, values: &[f32]) -> bool {
+        if self.contexts == 1 {
+            return false;
+        }
+        let mut contexts = Vec::new();
+        self.contexts(self.rows.len(), self.cols.len(), &mut contexts);
+        let mut sums = vec![(0f64, 0f64); self.contexts];
+        for (&context, value) in contexts.iter().zip(values) {
+            let sum = &mut sums[usize::from(context)];
+            sum.0 += 1.0;
+            sum.1 += f64::from(value.abs());
+        }
+        // Entropy of a level of mean magnitude a, roughly: log2(1 + 2.6 a) bits below saturation and above.
+        let bits = |(count, sum): (f64, f64)| {
+            if count > 0.0 { count * (1.0 + 2.6 * sum / count).log2() } else { 0.0 }
+        };
+        let whole = sums.iter().fold((0.0, 0.0), |(n, s), &(count, sum)| (n + count, s + sum));
+        let gain = bits(whole) - sums.iter().map(|&sum| bits(sum)).sum::<f64>();
+        let used = sums.iter().filter(|(count, _)| *count > 0.0).count() as f64;
+        gain > 1.6 * (self.rows.len() + self.cols.len()) as f64 + 90.0 * used
+    }
+
+    /// Codes the classes; a reader passes classes of the right number of contexts, rows and columns.
+    pub(crate) fn code(&self, coder: &mut impl Coder) -> Result<Self> {
+        let mut out = Self { contexts: self.contexts, rows: Vec::new(), cols: Vec::new() };
+        if self.contexts == 1 {
+            return Ok(out);
+        }
+        for (wanted, coded) in [(&self.rows, &mut out.rows), (&self.cols, &mut out.cols)] {
+            // Neighbours are as good a guess as the mean only where scales drift: two models, by the last step.
+            let mut models = [Number::default(), Number::default(), Number::default()];
+            let (mut last, mut step) = (0i32, 0usize);
+            for &class in wanted {
+                let residual = models[step].signed(coder, i32::from(class) - last)?;
+                let class = last + residual;
+                let class = i16::try_from(class)
+                    .map_err(|_| Error::corrupt("a class of a tns1 packet leaves its range"))?;
+                step = residual.unsigned_abs().min(2) as usize;
+                last = i32::from(class);
+                coded.push(class);
+            }
+        }
+        Ok(out)
+    }
+}

@@ -1,0 +1,187 @@
+//! The alphabet of a packet: how a level splits into a coded symbol and raw bits, and its cost.
+
+use telecine_core::{Error, Result};
+
+use crate::range::{Coder, Number};
+use crate::table::{Logs, SCALE, TableModel, frequencies, logs_of};
+
+/// Largest magnitude of a coded symbol; what lies beyond escapes.
+pub(crate) const MAX_REACH: i32 = 1023;
+/// Symbols of a table that stand for even and odd symbols beyond its reach.
+pub(crate) const ESCAPES: usize = 2;
+
+/// The symbols of one distribution: a level at parity `z0` is `m = 2n + z0` (`m = n` without a trellis), and
+/// `n = (q << raw) | r` with `raw` uncoded bits `r`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Alphabet {
+    /// Number of uncoded low bits.
+    pub(crate) raw: u8,
+    /// Coded symbols are −reach−1 to reach.
+    pub(crate) reach: i32,
+}
+
+impl Alphabet {
+    /// Number of slots of a distribution, escapes included.
+    pub(crate) fn slots(&self) -> usize {
+        (2 * self.reach + 2).unsigned_abs() as usize + ESCAPES
+    }
+
+    /// The slot of a symbol.
+    pub(crate) fn slot(&self, q: i32) -> usize {
+        if (-self.reach - 1..=self.reach).contains(&q) {
+            (q + self.reach + 1).unsigned_abs() as usize
+        } else {
+            self.slots() - ESCAPES + (q & 1).unsigned_abs() as usize
+        }
+    }
+
+    /// The symbol of a slot, or an escape with its parity.
+    pub(crate) fn symbol(&self, slot: usize) -> std::result::Result<i32, i32> {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "slots are few")]
+        let q = slot as i32 - self.reach - 1;
+        if slot < self.slots() - ESCAPES { Ok(q) } else { Err(q - self.reach - 1) }
+    }
+
+    /// Codes the alphabet.
+    pub(crate) fn code(&self, coder: &mut impl Coder, model: &mut Number) -> Result<Self> {
+        let raw = model.unsigned(coder, u32::from(self.raw))?;
+        let reach = model.unsigned(coder, self.reach.unsigned_abs())?;
+        match (u8::try_from(raw), i32::try_from(reach)) {
+            (Ok(raw @ 0..=16), Ok(reach @ 0..=MAX_REACH)) => Ok(Self { raw, reach }),
+            _ => Err(Error::corrupt(format!(
+                "an alphabet of {raw} raw bits and reach {reach} in a tns1 packet"
+            ))),
+        }
+    }
+}
+
+/// The distributions of one context: one for each parity.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Distribution {
+    pub(crate) alphabet: Alphabet,
+    /// Frequencies of each slot, for even and odd levels.
+    pub(crate) frequencies: [Vec<u16>; 2],
+}
+
+/// Symmetric tables are sent by half: the mirror of symbol `q`.
+fn mirror(alphabet: &Alphabet, parity: usize, trellis: bool, q: i32) -> i32 {
+    // Level −m of m = 2n + z0: n is −n where z0 is 0, and −1−n where it is 1. With raw bits, the cell of q is
+    // mirrored by −1−q up to one level in 2^raw.
+    if alphabet.raw == 0 && (parity == 0 || !trellis) { -q } else { -1 - q }
+}
+
+/// Codes a context's alphabet and tables; a writer passes the counts of each slot by parity.
+pub(crate) fn code_distribution(
+    coder: &mut impl Coder,
+    models: &mut (Number, TableModel),
+    alphabet: Alphabet,
+    counts: Option<&[Vec<u32>; 2]>,
+    trellis: bool,
+    symmetric: bool,
+) -> Result<Distribution> {
+    let alphabet = alphabet.code(coder, &mut models.0)?;
+    let mut tables = [Vec::new(), Vec::new()];
+    for (parity, frequencies_out) in tables.iter_mut().enumerate().take(if trellis { 2 } else { 1 }) {
+        // For each slot, where its count goes in the list that is sent.
+        let sent = |slot: usize| match alphabet.symbol(slot) {
+            Ok(q) if symmetric => {
+                let mirrored = mirror(&alphabet, parity, trellis, q);
+                q.max(mirrored).unsigned_abs() as usize
+            }
+            Ok(_) => slot,
+            Err(parity) => alphabet.slots() - ESCAPES + parity.unsigned_abs() as usize,
+        };
+        let sent_slots: Vec<usize> = {
+            // Slots in ascending order without gaps: halves first, escapes last.
+            let mut used: Vec<usize> = (0..alphabet.slots()).map(sent).collect();
+            used.sort_unstable();
+            used.dedup();
+            used
+        };
+        let place = |slot: usize| sent_slots.binary_search(&sent(slot)).unwrap_or(0);
+        let mut weights = vec![0f64; sent_slots.len()];
+        let mut shared = vec![0u32; sent_slots.len()];
+        for slot in 0..alphabet.slots() {
+            shared[place(slot)] += 1;
+            if let Some(counts) = counts {
+                weights[place(slot)] += f64::from(counts[parity][slot]);
+            }
+        }
+        for (weight, &shared) in weights.iter_mut().zip(&shared) {
+            *weight /= f64::from(shared.max(1));
+        }
+        let logs = models.1.code(coder, &logs_of(&weights))?;
+        let spread: Logs = (0..alphabet.slots()).map(|slot| logs[place(slot)]).collect();
+        *frequencies_out = frequencies(&spread)?;
+    }
+    Ok(Distribution { alphabet, frequencies: tables })
+}
+
+/// Costs of levels in bits, for the encoder's search.
+#[derive(Debug, Default)]
+pub(crate) struct Rates {
+    /// For each context: raw bits, reach, start of its costs; then costs by parity and slot.
+    contexts: Vec<(u8, i32, usize)>,
+    bits: Vec<f32>,
+    trellis: bool,
+}
+
+impl Rates {
+    /// The cost of a level in a context.
+    #[inline]
+    pub(crate) fn of(&self, context: usize, level: i32) -> f32 {
+        let (raw, reach, start) = self.contexts[context];
+        let (parity, n) = if self.trellis { ((level & 1) as usize, level >> 1) } else { (0, level) };
+        let q = n >> raw;
+        let slots = 2 * reach + 2;
+        let held = q.clamp(-reach - 1, reach);
+        let bits = self.bits[start + parity * slots as usize + (held + reach + 1) as usize];
+        if q == held { bits } else { bits + 8.0 + ((q - held).unsigned_abs() as f32) * 0.25 }
+    }
+
+    /// Costs that follow from distributions; what never occurs costs as much as an escape.
+    pub(crate) fn of_distributions(distributions: &[Distribution], trellis: bool) -> Self {
+        let mut rates = Self { trellis, ..Self::default() };
+        for distribution in distributions {
+            let alphabet = distribution.alphabet;
+            rates.contexts.push((alphabet.raw, alphabet.reach, rates.bits.len()));
+            for frequencies in &distribution.frequencies[..if trellis { 2 } else { 1 }] {
+                let cost = |f: &u16| if *f > 0 { (SCALE as f32 / f32::from(*f)).log2() } else { 14.0 };
+                let raw = f32::from(alphabet.raw);
+                rates.bits.extend(
+                    frequencies[..frequencies.len().saturating_sub(ESCAPES)].iter().map(|f| cost(f) + raw),
+                );
+            }
+        }
+        rates
+    }
+
+    /// Costs of Laplacian sources of these mean magnitudes, in units of the spacing, for a first pass.
+    pub(crate) fn of_scales(scales: &[(Alphabet, f32)], trellis: bool) -> Self {
+        let mut rates = Self { trellis, ..Self::default() };
+        for &(alphabet, mean) in scales {
+            rates.contexts.push((alphabet.raw, alphabet.reach, rates.bits.len()));
+            // Gaussian of standard deviation 1.2533 · mean, over cells of one symbol.
+            let deviation = (1.2533 * mean).max(0.05);
+            for parity in 0..if trellis { 2 } else { 1 } {
+                let cell = if trellis { 2.0 } else { 1.0 } * f32::from(1u16 << alphabet.raw);
+                let centre = |slot: i32| {
+                    let low =
+                        (slot - alphabet.reach - 1) as f32 * cell + if trellis { parity as f32 } else { 0.0 };
+                    if alphabet.raw > 0 { low + 0.5 * cell } else { low }
+                };
+                let spread = (deviation * deviation + 0.25).sqrt();
+                let log_weight =
+                    |slot: i32| -0.5 * (centre(slot) / spread).powi(2) * std::f32::consts::LOG2_E;
+                let slots = 2 * alphabet.reach + 2;
+                let total: f32 = (0..slots).map(|slot| log_weight(slot).exp2()).sum();
+                rates.bits.extend(
+                    (0..slots).map(|s| {
+                        (total.max(1e-30).log2() - log_weight(s)).min(16.0) + f32::from(alphabet.raw)
+                    }),
+                );
+            }
+        }
+        rates
+    }
+}

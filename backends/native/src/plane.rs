@@ -1,0 +1,591 @@
+//! One plane of a group: its packet part, written and read.
+
+use telecine_core::{Effort, Error, Quality, Result};
+
+use crate::context::{Classes, MAX_CONTEXTS};
+use crate::model::{Alphabet, Distribution, ESCAPES, MAX_REACH, Rates, code_distribution};
+use crate::range::{Bit, Coder, Number, Reader, Writer};
+use crate::table::{SCALE, SCALE_BITS, TableModel};
+use crate::trellis::Trellis;
+use crate::viterbi::Search;
+
+/// The size of a plane.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PlaneSpec {
+    pub(crate) height: usize,
+    pub(crate) width: usize,
+    pub(crate) depth: u8,
+}
+
+impl PlaneSpec {
+    fn samples(&self) -> usize {
+        self.height * self.width
+    }
+
+    fn mid(&self) -> i32 {
+        1 << (self.depth - 1)
+    }
+}
+
+/// Lanes of a large plane, as a power of two.
+const MAX_LOG2_LANES: u8 = 5;
+/// A lane is worth its state's 4 bytes from this many samples on.
+const LANE_SAMPLES: usize = 4096;
+/// The least value of a coder state between symbols.
+const LOWEST: u32 = 1 << 16;
+/// Wanted standard deviation of coded symbols; what is wider gets raw bits.
+const SYMBOL_SPREAD: f32 = 12.0;
+
+/// Buffers for encoding planes.
+#[derive(Debug, Default)]
+pub(crate) struct PlaneEncoder {
+    values: Vec<f32>,
+    levels: Vec<i32>,
+    contexts: Vec<u8>,
+    search: Search,
+}
+
+/// What a plane's levels are coded with.
+struct Models {
+    trellis: Trellis,
+    spacing: f32,
+    /// The sample of level 0, without a trellis.
+    base: u16,
+    classes: Classes,
+    alphabets: Vec<Alphabet>,
+}
+
+impl PlaneEncoder {
+    /// Appends the plane.
+    pub(crate) fn encode(
+        &mut self,
+        spec: &PlaneSpec,
+        samples: &[u16],
+        quality: Quality,
+        effort: Effort,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        let range = samples.iter().fold((u16::MAX, 0), |(low, high), &s| (s.min(low), s.max(high)));
+        let models = match quality {
+            Quality::Step(step) if range.0 < range.1 => self.model_values(spec, samples, step, effort),
+            _ => self.model_levels(spec, samples, base(spec, range)),
+        };
+        self.write(spec, &models, out)
+    }
+
+    /// Lossless: levels are samples around `base`.
+    #[expect(clippy::cast_precision_loss, reason = "17 bits fit f32")]
+    fn model_levels(&mut self, spec: &PlaneSpec, samples: &[u16], base: u16) -> Models {
+        let trellis = Trellis::with_log2_states(0).unwrap_or(NO_TRELLIS);
+        self.levels.clear();
+        self.levels.extend(samples.iter().map(|&sample| i32::from(sample) - i32::from(base)));
+        self.values.clear();
+        self.values.extend(self.levels.iter().map(|&level| level as f32));
+        let mut best: Option<(f64, Classes, Vec<Alphabet>)> = None;
+        for classes in [Classes::of(&self.values, spec.width), Classes::single()] {
+            if best.is_some() && best.as_ref().is_some_and(|(_, c, _)| c.contexts == 1) {
+                break;
+            }
+            classes.contexts(spec.height, spec.width, &mut self.contexts);
+            let mut cost = 3.0 * (classes.rows.len() + classes.cols.len()) as f64;
+            let mut alphabets = Vec::with_capacity(classes.contexts);
+            for context in 0..classes.contexts {
+                let levels = self.levels.iter().zip(&self.contexts);
+                let own = levels.filter(|(_, c)| usize::from(**c) == context).map(|(level, _)| *level);
+                let (alphabet, bits) = best_alphabet(own);
+                alphabets.push(alphabet);
+                cost += bits;
+            }
+            if best.as_ref().is_none_or(|(least, _, _)| cost < *least) {
+                best = Some((cost, classes, alphabets));
+            }
+        }
+        let (_, classes, alphabets) = best.unwrap_or((0.0, Classes::single(), Vec::new()));
+        classes.contexts(spec.height, spec.width, &mut self.contexts);
+        Models { trellis, spacing: 1.0, base, classes, alphabets }
+    }
+
+    /// Lossy: levels by search through a trellis.
+    #[expect(clippy::cast_precision_loss, reason = "17 bits fit f32")]
+    fn model_values(&mut self, spec: &PlaneSpec, samples: &[u16], step: f32, effort: Effort) -> Models {
+        let (log2_states, passes) = match effort {
+            Effort::Fast => (3, 1),
+            Effort::Balanced => (3, 2),
+            Effort::Best => (6, 3),
+        };
+        let trellis = Trellis::with_log2_states(log2_states).unwrap_or(NO_TRELLIS);
+        // Finer than the grid gains nothing, and keeps levels within 17 bits.
+        let spacing = (step * trellis.spacing).max(0.5);
+        self.values.clear();
+        self.values.extend(samples.iter().map(|&sample| (i32::from(sample) - spec.mid()) as f32 / spacing));
+        let classes = Classes::of(&self.values, spec.width);
+        classes.contexts(spec.height, spec.width, &mut self.contexts);
+        let mut sums = vec![(0f64, 0f64); classes.contexts];
+        for (&context, value) in self.contexts.iter().zip(&self.values) {
+            let sum = &mut sums[usize::from(context)];
+            *sum = (sum.0 + 1.0, sum.1 + f64::from(value.abs()));
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "a mean")]
+        let scales: Vec<f32> = sums.iter().map(|&(count, sum)| (sum / count.max(1.0)) as f32).collect();
+        let raw = |mean: f32| (1.2533 * mean / 2.0 / SYMBOL_SPREAD).log2().ceil().clamp(0.0, 15.0);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
+        let mut alphabets: Vec<Alphabet> =
+            scales.iter().map(|&mean| Alphabet { raw: raw(mean.max(1e-6)) as u8, reach: 127 }).collect();
+        let guess: Vec<_> = alphabets.iter().copied().zip(scales).collect();
+        let mut rates = Rates::of_scales(&guess, true);
+        let lanes = 1usize << log2_lanes(spec.samples());
+        self.levels.clear();
+        self.levels.resize(spec.samples(), 0);
+        for pass in 0..passes {
+            for lane in 0..lanes {
+                self.search.lane(
+                    &trellis,
+                    &self.values,
+                    &self.contexts,
+                    &rates,
+                    (lane, lanes),
+                    &mut self.levels,
+                );
+            }
+            for (context, alphabet) in alphabets.iter_mut().enumerate() {
+                let own = self.levels.iter().zip(&self.contexts).filter(|(_, c)| usize::from(**c) == context);
+                let furthest =
+                    own.map(|(level, _)| (level >> 1 >> alphabet.raw).unsigned_abs()).max().unwrap_or(0);
+                alphabet.reach = i32::try_from(furthest).unwrap_or(MAX_REACH).min(255);
+            }
+            if pass + 1 < passes {
+                let counts = count(&alphabets, &self.levels, &self.contexts, true);
+                let distributions = distributions_for_search(&alphabets, &counts);
+                rates = Rates::of_distributions(&distributions, true);
+            }
+        }
+        let spacing = spacing * self.gain();
+        Models { trellis, spacing, base: 0, classes, alphabets }
+    }
+
+    /// The factor on the levels that leaves the least squared error: rate pulls levels inwards, so it is above 1.
+    #[expect(clippy::cast_possible_truncation, reason = "a ratio of sums")]
+    fn gain(&self) -> f32 {
+        let (mut cross, mut energy) = (0f64, 0f64);
+        for (&level, &value) in self.levels.iter().zip(&self.values) {
+            let level = f64::from(level);
+            cross += level * f64::from(value);
+            energy += level * level;
+        }
+        if energy > 0.0 { ((cross / energy) as f32).clamp(0.5, 2.0) } else { 1.0 }
+    }
+
+    fn write(&mut self, spec: &PlaneSpec, models: &Models, out: &mut Vec<u8>) -> Result<()> {
+        let trellis = models.trellis.log2_states > 0;
+        let counts = count(&models.alphabets, &self.levels, &self.contexts, trellis);
+        let symmetric = prefers_symmetry(&models.alphabets, &counts);
+        let mut side = Writer::new();
+        models.classes.code(&mut side)?;
+        let mut table_models = (Number::default(), TableModel::default());
+        let mut distributions = Vec::with_capacity(models.alphabets.len());
+        for (alphabet, counts) in models.alphabets.iter().zip(&counts) {
+            distributions.push(code_distribution(
+                &mut side,
+                &mut table_models,
+                *alphabet,
+                Some(counts),
+                trellis,
+                symmetric,
+            )?);
+        }
+        let starts: Vec<[Vec<u16>; 2]> = distributions.iter().map(starts).collect();
+        let mut escapes = (Number::default(), Bit::default());
+        let mut raw = RawWriter::default();
+        let log2_lanes = log2_lanes(spec.samples());
+        let lanes = 1usize << log2_lanes;
+        let mut states = vec![LOWEST; lanes];
+        let mut words = Vec::new();
+        for at in (0..self.levels.len()).rev() {
+            let context = usize::from(self.contexts[at]);
+            let distribution = &distributions[context];
+            let (parity, n) = split(self.levels[at], trellis);
+            let slot = distribution.alphabet.slot(n >> distribution.alphabet.raw);
+            let (frequency, start) =
+                (u32::from(distribution.frequencies[parity][slot]), u32::from(starts[context][parity][slot]));
+            let state = &mut states[at % lanes];
+            if u64::from(*state) >= u64::from(frequency) << (32 - SCALE_BITS) {
+                #[expect(clippy::cast_possible_truncation, reason = "the low half")]
+                words.push(*state as u16);
+                *state >>= 16;
+            }
+            *state = ((*state / frequency) << SCALE_BITS) + *state % frequency + start;
+        }
+        words.reverse();
+        for (&level, &context) in self.levels.iter().zip(&self.contexts) {
+            let alphabet = distributions[usize::from(context)].alphabet;
+            let (_, n) = split(level, trellis);
+            let q = n >> alphabet.raw;
+            raw.push(n.cast_unsigned() & ((1 << alphabet.raw) - 1), alphabet.raw);
+            if alphabet.slot(q) >= alphabet.slots() - ESCAPES {
+                code_escape(&mut side, &mut escapes, &alphabet, q)?;
+            }
+        }
+        let side = side.finish();
+        #[expect(clippy::cast_possible_truncation, reason = "at most MAX_CONTEXTS")]
+        out.extend_from_slice(&[
+            models.trellis.log2_states,
+            log2_lanes | if symmetric { 0x80 } else { 0 },
+            models.classes.contexts as u8,
+        ]);
+        if trellis {
+            out.extend_from_slice(&models.spacing.to_le_bytes());
+        } else {
+            out.extend_from_slice(&models.base.to_le_bytes());
+        }
+        write_varint(side.len() as u64, out);
+        out.extend_from_slice(&side);
+        write_varint(words.len() as u64, out);
+        out.extend(states.iter().flat_map(|state| state.to_le_bytes()));
+        out.extend(words.iter().flat_map(|word| word.to_le_bytes()));
+        raw.finish(out);
+        Ok(())
+    }
+}
+
+const NO_TRELLIS: Trellis = Trellis::NONE;
+
+/// Parity and `n` of a level.
+fn split(level: i32, trellis: bool) -> (usize, i32) {
+    if trellis { ((level & 1) as usize, level >> 1) } else { (0, level) }
+}
+
+fn log2_lanes(samples: usize) -> u8 {
+    let lanes = (samples / LANE_SAMPLES).max(1).ilog2();
+    u8::try_from(lanes).unwrap_or(MAX_LOG2_LANES).min(MAX_LOG2_LANES)
+}
+
+/// Codes an escaped symbol of known parity.
+fn code_escape(
+    coder: &mut impl Coder,
+    model: &mut (Number, Bit),
+    alphabet: &Alphabet,
+    q: i32,
+) -> Result<i32> {
+    let negative = coder.bit(q < 0, &mut model.1)?;
+    let beyond = if q < 0 { -alphabet.reach - 2 - q } else { q - alphabet.reach - 1 };
+    let beyond = model.0.unsigned(coder, u32::try_from(beyond).unwrap_or(0))?;
+    let beyond = i32::try_from(beyond).ok().filter(|&b| b < 1 << 20);
+    let beyond = beyond.ok_or_else(|| Error::corrupt("an escaped level of a tns1 packet is over 20 bits"))?;
+    Ok(if negative { -alphabet.reach - 2 - beyond } else { alphabet.reach + 1 + beyond })
+}
+
+/// Counts of slots by context and parity.
+fn count(alphabets: &[Alphabet], levels: &[i32], contexts: &[u8], trellis: bool) -> Vec<[Vec<u32>; 2]> {
+    let zeros = |alphabet: &Alphabet| [vec![0u32; alphabet.slots()], vec![0u32; alphabet.slots()]];
+    let mut counts: Vec<_> = alphabets.iter().map(zeros).collect();
+    for (&level, &context) in levels.iter().zip(contexts) {
+        let alphabet = &alphabets[usize::from(context)];
+        let (parity, n) = split(level, trellis);
+        counts[usize::from(context)][parity][alphabet.slot(n >> alphabet.raw)] += 1;
+    }
+    counts
+}
+
+/// Smoothed distributions for the next pass of the search: it may use what the last pass did not.
+fn distributions_for_search(alphabets: &[Alphabet], counts: &[[Vec<u32>; 2]]) -> Vec<Distribution> {
+    let smooth = |counts: &Vec<u32>| {
+        let total = f64::from(counts.iter().sum::<u32>().max(1));
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most SCALE")]
+        let frequency =
+            |&count: &u32| (f64::from(count) / total * f64::from(SCALE)).max(0.4).round().max(1.0) as u16;
+        counts.iter().map(frequency).collect::<Vec<u16>>()
+    };
+    let pairs = alphabets.iter().zip(counts);
+    pairs
+        .map(|(&alphabet, [even, odd])| Distribution { alphabet, frequencies: [smooth(even), smooth(odd)] })
+        .collect()
+}
+
+/// Whether halves of tables do: the two sides of each differ by no more than chance.
+fn prefers_symmetry(alphabets: &[Alphabet], counts: &[[Vec<u32>; 2]]) -> bool {
+    let mut excess = 0f64;
+    for (alphabet, tables) in alphabets.iter().zip(counts) {
+        for (parity, table) in tables.iter().enumerate() {
+            for q in 0..=alphabet.reach {
+                let mirrored = if alphabet.raw == 0 && parity == 0 { -q } else { -1 - q };
+                let a = f64::from(table[alphabet.slot(q)]);
+                let b = f64::from(table[alphabet.slot(mirrored)]);
+                let bits = |n: f64| if n > 0.0 { n * (2.0 * n / (a + b)).log2() } else { 0.0 };
+                // What two entries would save, less what the second costs.
+                excess += bits(a) + bits(b) - if a + b > 0.0 { 4.0 } else { 0.0 };
+            }
+        }
+    }
+    excess <= 0.0
+}
+
+/// The number of raw bits that makes levels cheapest without a trellis, and the cost in bits.
+#[expect(clippy::cast_precision_loss, reason = "counts for a cost")]
+fn best_alphabet(levels: impl Iterator<Item = i32>) -> (Alphabet, f64) {
+    // Samples of 16 bits around any base: 17 bits with the sign.
+    let offset = 1i32 << 16;
+    let mut histogram = vec![0u32; 1 << 17];
+    let mut total = 0u32;
+    for level in levels {
+        histogram[(level + offset).unsigned_abs() as usize] += 1;
+        total += 1;
+    }
+    let mut best = (Alphabet { raw: 0, reach: 0 }, f64::INFINITY);
+    for raw in 0..16 {
+        let half = histogram.len() / 2;
+        let used = |(at, _): (usize, &u32)| if at >= half { at - half } else { half - 1 - at };
+        let furthest =
+            histogram.iter().enumerate().filter(|(_, count)| **count > 0).map(used).max().unwrap_or(0);
+        let n = f64::from(total);
+        let mut bits = n * f64::from(raw);
+        for &count in histogram.iter().filter(|&&count| count > 0) {
+            // No symbol costs more than the precision of frequencies.
+            bits += f64::from(count) * (n / f64::from(count)).log2().min(f64::from(SCALE_BITS)) + 6.0;
+        }
+        bits += furthest as f64 * 0.1;
+        let reach = i32::try_from(furthest).unwrap_or(i32::MAX);
+        if reach <= MAX_REACH && bits < best.1 {
+            best = (Alphabet { raw, reach }, bits);
+        }
+        histogram = histogram.chunks_exact(2).map(|pair| pair[0] + pair[1]).collect();
+    }
+    best
+}
+
+/// The first position of each slot in the scale.
+fn starts(distribution: &Distribution) -> [Vec<u16>; 2] {
+    distribution.frequencies.clone().map(|frequencies| {
+        let mut next = 0;
+        frequencies
+            .iter()
+            .map(|frequency| {
+                let start = next;
+                next += frequency;
+                start
+            })
+            .collect()
+    })
+}
+
+#[derive(Default)]
+struct RawWriter {
+    bytes: Vec<u8>,
+    held: u64,
+    count: u32,
+}
+
+impl RawWriter {
+    #[expect(clippy::cast_possible_truncation, reason = "the low byte")]
+    fn push(&mut self, bits: u32, count: u8) {
+        self.held |= u64::from(bits) << self.count;
+        self.count += u32::from(count);
+        while self.count >= 8 {
+            self.bytes.push(self.held as u8);
+            self.held >>= 8;
+            self.count -= 8;
+        }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the low byte")]
+    fn finish(mut self, out: &mut Vec<u8>) {
+        if self.count > 0 {
+            self.bytes.push(self.held as u8);
+        }
+        out.append(&mut self.bytes);
+    }
+}
+
+struct RawReader<'a> {
+    bytes: &'a [u8],
+    held: u64,
+    count: u32,
+}
+
+impl RawReader<'_> {
+    fn take(&mut self, count: u8) -> Result<i32> {
+        while self.count < u32::from(count) {
+            let (&byte, rest) = self
+                .bytes
+                .split_first()
+                .ok_or_else(|| Error::corrupt("raw bits of a tns1 packet end early"))?;
+            self.bytes = rest;
+            self.held |= u64::from(byte) << self.count;
+            self.count += 8;
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "at most 16 bits")]
+        let bits = (self.held & ((1 << count) - 1)) as i32;
+        self.held >>= count;
+        self.count -= u32::from(count);
+        Ok(bits)
+    }
+}
+
+pub(crate) fn write_varint(mut value: u64, out: &mut Vec<u8>) {
+    while value >= 0x80 {
+        out.push((value & 0x7f) as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push((value & 0x7f) as u8);
+}
+
+/// Takes a length of up to 35 bits off the front of `bytes`.
+pub(crate) fn read_length(bytes: &mut &[u8]) -> Result<usize> {
+    let mut value = 0u64;
+    for shift in [0, 7, 14, 21, 28] {
+        let (&byte, rest) =
+            bytes.split_first().ok_or_else(|| Error::corrupt("a tns1 packet ends within a length"))?;
+        *bytes = rest;
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
+            return usize::try_from(value)
+                .map_err(|_| Error::corrupt("a length of a tns1 packet is too large"));
+        }
+    }
+    Err(Error::corrupt("a length of a tns1 packet is too large"))
+}
+
+/// Takes `count` bytes off the front.
+pub(crate) fn take<'a>(bytes: &mut &'a [u8], count: usize) -> Result<&'a [u8]> {
+    let (head, rest) = bytes
+        .split_at_checked(count)
+        .ok_or_else(|| Error::corrupt(format!("a tns1 packet ends {} bytes early", count - bytes.len())))?;
+    *bytes = rest;
+    Ok(head)
+}
+
+/// Buffers for decoding planes.
+#[derive(Debug, Default)]
+pub(crate) struct PlaneDecoder {
+    contexts: Vec<u8>,
+}
+
+/// Takes an array off the front.
+fn take_array<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N]> {
+    let (head, rest) =
+        bytes.split_first_chunk().ok_or_else(|| Error::corrupt("a tns1 packet ends within its header"))?;
+    *bytes = rest;
+    Ok(*head)
+}
+
+/// The sample that lossless levels count from: the middle, where signed signals have their zero and bits of floats
+/// split well; the middle of what occurs where that is narrow and lies elsewhere.
+fn base(spec: &PlaneSpec, (low, high): (u16, u16)) -> u16 {
+    let mid = 1u16 << (spec.depth - 1);
+    let near = |sample: u16| i32::from(sample.abs_diff(mid)) <= MAX_REACH;
+    let narrow = i32::from(high.abs_diff(low)) <= 2 * MAX_REACH;
+    if narrow && !(near(low) && near(high)) { low + (high - low) / 2 } else { mid }
+}
+
+/// An entry of a decoding table: the symbol at one position of the scale.
+#[derive(Debug, Clone, Copy)]
+struct Entry {
+    frequency: u16,
+    /// Position within the symbol.
+    offset: u16,
+    slot: u16,
+}
+
+impl PlaneDecoder {
+    /// Fills `samples` from the packet part, which must end where the plane does.
+    pub(crate) fn decode(&mut self, spec: &PlaneSpec, mut bytes: &[u8], samples: &mut [u16]) -> Result<()> {
+        let head = take(&mut bytes, 3)?;
+        let trellis = Trellis::with_log2_states(head[0])
+            .ok_or_else(|| Error::corrupt(format!("a tns1 trellis of 2^{} states", head[0])))?;
+        let (log2_lanes, symmetric, contexts) = (head[1] & 0x7f, head[1] & 0x80 != 0, usize::from(head[2]));
+        if log2_lanes > MAX_LOG2_LANES || !(1..=MAX_CONTEXTS).contains(&contexts) {
+            return Err(Error::corrupt(format!(
+                "2^{log2_lanes} lanes, {contexts} contexts in a tns1 packet"
+            )));
+        }
+        let has_trellis = trellis.log2_states > 0;
+        let (mut spacing, mut base) = (1.0, 0);
+        if has_trellis {
+            spacing = f32::from_le_bytes(take_array(&mut bytes)?);
+        } else {
+            base = i32::from(u16::from_le_bytes(take_array(&mut bytes)?));
+        }
+        if !(spacing.is_finite() && spacing > 0.0) {
+            return Err(Error::corrupt(format!("a tns1 packet states a spacing of {spacing}")));
+        }
+        let side_len = read_length(&mut bytes)?;
+        let mut side = Reader::new(take(&mut bytes, side_len)?);
+        let classes = if contexts == 1 {
+            Classes::single()
+        } else {
+            Classes { contexts, rows: vec![0; spec.height], cols: vec![0; spec.width] }.code(&mut side)?
+        };
+        classes.contexts(spec.height, spec.width, &mut self.contexts);
+        let mut models = (Number::default(), TableModel::default());
+        let mut alphabets = Vec::with_capacity(contexts);
+        let mut tables: Vec<Vec<Entry>> = Vec::with_capacity(2 * contexts);
+        for _ in 0..contexts {
+            let any = Alphabet { raw: 0, reach: 0 };
+            let distribution = code_distribution(&mut side, &mut models, any, None, has_trellis, symmetric)?;
+            alphabets.push(distribution.alphabet);
+            tables.extend(distribution.frequencies.iter().map(|frequencies| entries(frequencies)));
+        }
+        let word_count = read_length(&mut bytes)?;
+        let lanes = 1usize << log2_lanes;
+        let mut states: Vec<u32> =
+            take(&mut bytes, 4 * lanes)?.as_chunks::<4>().0.iter().map(|b| u32::from_le_bytes(*b)).collect();
+        if states.iter().any(|&state| state < LOWEST) {
+            return Err(Error::corrupt("a lane of a tns1 packet starts below its bound"));
+        }
+        let word_bytes =
+            word_count.checked_mul(2).ok_or_else(|| Error::corrupt("a tns1 packet of too many words"))?;
+        let mut words = take(&mut bytes, word_bytes)?.as_chunks::<2>().0.iter();
+        let mut raw = RawReader { bytes, held: 0, count: 0 };
+        let mut trellis_states = vec![0u16; lanes];
+        let mut escapes = (Number::default(), Bit::default());
+        let max = (1i32 << spec.depth) - 1;
+        for (at, sample) in samples.iter_mut().enumerate() {
+            let lane = at & (lanes - 1);
+            let context = usize::from(self.contexts[at]);
+            let parity = trellis_states[lane] & 1;
+            let table = &tables[2 * context + usize::from(parity)];
+            let state = &mut states[lane];
+            let entry = table
+                .get((*state & (SCALE - 1)) as usize)
+                .ok_or_else(|| Error::corrupt("a tns1 packet uses an empty table"))?;
+            *state = u32::from(entry.frequency) * (*state >> SCALE_BITS) + u32::from(entry.offset);
+            if *state < LOWEST {
+                let word = words.next().ok_or_else(|| Error::corrupt("a tns1 packet runs out of words"))?;
+                *state = *state << 16 | u32::from(u16::from_le_bytes(*word));
+            }
+            let alphabet = &alphabets[context];
+            let q = match alphabet.symbol(usize::from(entry.slot)) {
+                Ok(q) => q,
+                Err(parity) => {
+                    let q = code_escape(&mut side, &mut escapes, alphabet, 0)?;
+                    if q & 1 != parity {
+                        return Err(Error::corrupt("an escaped level of a tns1 packet has the wrong parity"));
+                    }
+                    q
+                }
+            };
+            let n = (q << alphabet.raw) | raw.take(alphabet.raw)?;
+            let level = if has_trellis { 2 * n + i32::from(parity) } else { n };
+            trellis_states[lane] = trellis.next(trellis_states[lane], n);
+            let value = if has_trellis { spec.mid() + reconstruct(level, spacing) } else { base + level };
+            *sample = u16::try_from(value.clamp(0, max)).unwrap_or(u16::MAX);
+        }
+        if words.next().is_some() || !raw.bytes.is_empty() || states.iter().any(|&state| state != LOWEST) {
+            return Err(Error::corrupt("a tns1 packet goes on after its last sample"));
+        }
+        Ok(())
+    }
+}
+
+/// The sample distance from the middle that a level stands for.
+#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "clamped to 24 bits")]
+fn reconstruct(level: i32, spacing: f32) -> i32 {
+    (level as f32 * spacing).clamp(-1e6, 1e6).round_ties_even() as i32
+}
+
+fn entries(frequencies: &[u16]) -> Vec<Entry> {
+    let mut out = Vec::with_capacity(if frequencies.is_empty() { 0 } else { SCALE as usize });
+    for (slot, &frequency) in (0u16..).zip(frequencies) {
+        out.extend((0..frequency).map(|offset| Entry { frequency, offset, slot }));
+    }
+    out
+}
