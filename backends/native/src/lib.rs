@@ -5,6 +5,7 @@ mod context;
 mod model;
 mod plane;
 mod range;
+mod rates;
 mod table;
 mod trellis;
 mod viterbi;

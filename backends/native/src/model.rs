@@ -3,7 +3,7 @@
 use telecine_core::{Error, Result};
 
 use crate::range::{Coder, Number};
-use crate::table::{Logs, SCALE, TableModel, frequencies, logs_of};
+use crate::table::{Logs, TableModel, frequencies, logs_of};
 
 /// Largest magnitude of a coded symbol; what lies beyond escapes.
 pub(crate) const MAX_REACH: i32 = 1023;
@@ -115,73 +115,4 @@ pub(crate) fn code_distribution(
         *frequencies_out = frequencies(&spread)?;
     }
     Ok(Distribution { alphabet, frequencies: tables })
-}
-
-/// Costs of levels in bits, for the encoder's search.
-#[derive(Debug, Default)]
-pub(crate) struct Rates {
-    /// For each context: raw bits, reach, start of its costs; then costs by parity and slot.
-    contexts: Vec<(u8, i32, usize)>,
-    bits: Vec<f32>,
-    trellis: bool,
-}
-
-impl Rates {
-    /// The cost of a level in a context.
-    #[inline]
-    pub(crate) fn of(&self, context: usize, level: i32) -> f32 {
-        let (raw, reach, start) = self.contexts[context];
-        let (parity, n) = if self.trellis { ((level & 1) as usize, level >> 1) } else { (0, level) };
-        let q = n >> raw;
-        let slots = 2 * reach + 2;
-        let held = q.clamp(-reach - 1, reach);
-        let bits = self.bits[start + parity * slots as usize + (held + reach + 1) as usize];
-        if q == held { bits } else { bits + 8.0 + ((q - held).unsigned_abs() as f32) * 0.25 }
-    }
-
-    /// Costs that follow from distributions; what never occurs costs as much as an escape.
-    pub(crate) fn of_distributions(distributions: &[Distribution], trellis: bool) -> Self {
-        let mut rates = Self { trellis, ..Self::default() };
-        for distribution in distributions {
-            let alphabet = distribution.alphabet;
-            rates.contexts.push((alphabet.raw, alphabet.reach, rates.bits.len()));
-            for frequencies in &distribution.frequencies[..if trellis { 2 } else { 1 }] {
-                let cost = |f: &u16| if *f > 0 { (SCALE as f32 / f32::from(*f)).log2() } else { 14.0 };
-                let raw = f32::from(alphabet.raw);
-                rates.bits.extend(
-                    frequencies[..frequencies.len().saturating_sub(ESCAPES)].iter().map(|f| cost(f) + raw),
-                );
-            }
-        }
-        rates
-    }
-
-    /// Costs of Laplacian sources of these mean magnitudes, in units of the spacing, for a first pass.
-    pub(crate) fn of_scales(scales: &[(Alphabet, f32)], trellis: bool) -> Self {
-        let mut rates = Self { trellis, ..Self::default() };
-        for &(alphabet, mean) in scales {
-            rates.contexts.push((alphabet.raw, alphabet.reach, rates.bits.len()));
-            // Gaussian of standard deviation 1.2533 · mean, over cells of one symbol.
-            let deviation = (1.2533 * mean).max(0.05);
-            for parity in 0..if trellis { 2 } else { 1 } {
-                let cell = if trellis { 2.0 } else { 1.0 } * f32::from(1u16 << alphabet.raw);
-                let centre = |slot: i32| {
-                    let low =
-                        (slot - alphabet.reach - 1) as f32 * cell + if trellis { parity as f32 } else { 0.0 };
-                    if alphabet.raw > 0 { low + 0.5 * cell } else { low }
-                };
-                let spread = (deviation * deviation + 0.25).sqrt();
-                let log_weight =
-                    |slot: i32| -0.5 * (centre(slot) / spread).powi(2) * std::f32::consts::LOG2_E;
-                let slots = 2 * alphabet.reach + 2;
-                let total: f32 = (0..slots).map(|slot| log_weight(slot).exp2()).sum();
-                rates.bits.extend(
-                    (0..slots).map(|s| {
-                        (total.max(1e-30).log2() - log_weight(s)).min(16.0) + f32::from(alphabet.raw)
-                    }),
-                );
-            }
-        }
-        rates
-    }
 }

@@ -3,11 +3,12 @@
 use telecine_core::{Effort, Error, Quality, Result};
 
 use crate::context::{Classes, MAX_CONTEXTS};
-use crate::model::{Alphabet, Distribution, ESCAPES, MAX_REACH, Rates, code_distribution};
+use crate::model::{Alphabet, Distribution, ESCAPES, MAX_REACH, code_distribution};
 use crate::range::{Bit, Coder, Number, Reader, Writer};
+use crate::rates::Rates;
 use crate::table::{SCALE, SCALE_BITS, TableModel};
 use crate::trellis::Trellis;
-use crate::viterbi::Search;
+use crate::viterbi::{Input, Search};
 
 /// The size of a plane.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -110,8 +111,8 @@ impl PlaneEncoder {
     fn model_values(&mut self, spec: &PlaneSpec, samples: &[u16], step: f32, effort: Effort) -> Models {
         let (log2_states, passes) = match effort {
             Effort::Fast => (3, 1),
-            Effort::Balanced => (3, 2),
-            Effort::Best => (6, 3),
+            Effort::Balanced => (6, 1),
+            Effort::Best => (8, 2),
         };
         let trellis = Trellis::with_log2_states(log2_states).unwrap_or(NO_TRELLIS);
         // Finer than the grid gains nothing, and keeps levels within 17 bits.
@@ -132,21 +133,13 @@ impl PlaneEncoder {
         let mut alphabets: Vec<Alphabet> =
             scales.iter().map(|&mean| Alphabet { raw: raw(mean.max(1e-6)) as u8, reach: 127 }).collect();
         let guess: Vec<_> = alphabets.iter().copied().zip(scales).collect();
-        let mut rates = Rates::of_scales(&guess, true);
+        let mut rates = Rates::of_scales(&guess);
         let lanes = 1usize << log2_lanes(spec.samples());
         self.levels.clear();
         self.levels.resize(spec.samples(), 0);
         for pass in 0..passes {
-            for lane in 0..lanes {
-                self.search.lane(
-                    &trellis,
-                    &self.values,
-                    &self.contexts,
-                    &rates,
-                    (lane, lanes),
-                    &mut self.levels,
-                );
-            }
+            let input = Input { values: &self.values, contexts: &self.contexts, rates: &rates, lanes };
+            self.search.run(&trellis, input, &mut self.levels);
             for (context, alphabet) in alphabets.iter_mut().enumerate() {
                 let own = self.levels.iter().zip(&self.contexts).filter(|(_, c)| usize::from(**c) == context);
                 let furthest =
@@ -156,7 +149,7 @@ impl PlaneEncoder {
             if pass + 1 < passes {
                 let counts = count(&alphabets, &self.levels, &self.contexts, true);
                 let distributions = distributions_for_search(&alphabets, &counts);
-                rates = Rates::of_distributions(&distributions, true);
+                rates = Rates::of_distributions(&distributions);
             }
         }
         let spacing = spacing * self.gain();

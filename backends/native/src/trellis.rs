@@ -35,6 +35,18 @@ impl Trellis {
         1 << self.log2_states
     }
 
+    /// The state before this one along the branch with this `z1`, and its `z0`.
+    ///
+    /// The top bit of `h0` is that of the state, which `h1` lacks: the upper half of the states follows odd ones.
+    #[inline(always)]
+    pub(crate) fn before(&self, state: usize, z1: u8) -> (usize, u8) {
+        let half = self.states() / 2;
+        let z0 = u8::from(state >= half && half > 0);
+        let h0 = if z0 == 1 { usize::from(self.h0 >> 1) } else { 0 };
+        let h1 = if z1 == 1 { usize::from(self.h1 >> 1) } else { 0 };
+        ((state ^ h0 ^ h1) << 1 | usize::from(z0), z0)
+    }
+
     /// The state after a level with this `n` at this state.
     pub(crate) fn next(&self, state: u16, n: i32) -> u16 {
         if self.log2_states == 0 {
@@ -57,6 +69,13 @@ mod tests {
             for state in 0..code.states() {
                 for n in [0, 1] {
                     reached[usize::from(code.next(u16::try_from(state).unwrap(), n))] += 1;
+                }
+            }
+            for state in 0..code.states() {
+                for z1 in [0, 1] {
+                    let (before, z0) = code.before(state, z1);
+                    assert_eq!(usize::from(z0), before & 1);
+                    assert_eq!(usize::from(code.next(u16::try_from(before).unwrap(), i32::from(z1))), state);
                 }
             }
             assert!(reached.iter().all(|&times| times == 2), "{code:?} {reached:?}");

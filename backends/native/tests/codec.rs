@@ -61,7 +61,7 @@ fn gaussian_values_cost_at_most_a_tenth_of_a_bit_over_shannon_from_one_to_eight_
         }
     }
     let (_, gap) = gap(&values[..1 << 16], self::spec(1, 256, 256, 16), 3.0, Effort::Best);
-    assert!(gap < 0.075, "64 states, 65,536 values: {gap}");
+    assert!(gap < 0.075, "256 states, 65,536 values: {gap}");
 }
 
 #[test]
