@@ -5,7 +5,10 @@ use telecine_core::{
     Quality, Result, Tier, Unavailable, check_encode_input, check_sample_count,
 };
 
-use crate::plane::{PlaneDecoder, PlaneEncoder, PlaneSpec, read_length, take, write_varint};
+use crate::bytes::{read_length, take, write_varint};
+use crate::decode::PlaneDecoder;
+use crate::encode::PlaneEncoder;
+use crate::plane::PlaneSpec;
 
 static INFO: BackendInfo = BackendInfo {
     name: "native",

@@ -1,7 +1,10 @@
 //! Backend `native`, codec `tns1`: entropy-coded trellis-coded quantisation for tensors.
 
 mod backend;
+mod bytes;
 mod context;
+mod decode;
+mod encode;
 mod model;
 mod plane;
 mod range;

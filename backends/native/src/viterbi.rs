@@ -114,8 +114,8 @@ impl Search {
                 if at < input.values.len() {
                     let (candidates, costs) = weigh(input.values[at], input.contexts[at], input.rates);
                     self.candidates[step][lane] = candidates;
-                    for coset in 0..4 {
-                        cost[coset][lane] = costs[coset];
+                    for (row, cost_of_coset) in cost.iter_mut().zip(costs) {
+                        row[lane] = cost_of_coset;
                     }
                 }
             }
@@ -234,7 +234,9 @@ mod tests {
     fn exhaustive(trellis: &Trellis, values: &[f32], state: u16) -> f32 {
         let Some((&value, rest)) = values.split_first() else { return 0.0 };
         let parity = i32::from(state & 1);
-        let near = (value.floor() as i32 - 4..=value.floor() as i32 + 5).filter(|level| level & 1 == parity);
+        #[expect(clippy::cast_possible_truncation, reason = "a few units")]
+        let floor = value.floor() as i32;
+        let near = (floor - 4..=floor + 5).filter(|level| level & 1 == parity);
         near.map(|level| {
             (value - level as f32).powi(2) + exhaustive(trellis, rest, trellis.next(state, level >> 1))
         })

@@ -1,0 +1,110 @@
+//! Bytes, lengths and raw bits of a packet.
+
+use telecine_core::{Error, Result};
+
+/// Appends an unsigned LEB128 integer.
+pub(crate) fn write_varint(mut value: u64, out: &mut Vec<u8>) {
+    while value >= 0x80 {
+        out.push((value & 0x7f) as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push((value & 0x7f) as u8);
+}
+
+/// Takes a length of up to 35 bits off the front of `bytes`.
+pub(crate) fn read_length(bytes: &mut &[u8]) -> Result<usize> {
+    let mut value = 0u64;
+    for shift in [0, 7, 14, 21, 28] {
+        let (&byte, rest) =
+            bytes.split_first().ok_or_else(|| Error::corrupt("a tns1 packet ends within a length"))?;
+        *bytes = rest;
+        value |= u64::from(byte & 0x7f) << shift;
+        if byte < 0x80 {
+            return usize::try_from(value)
+                .map_err(|_| Error::corrupt("a length of a tns1 packet is too large"));
+        }
+    }
+    Err(Error::corrupt("a length of a tns1 packet is too large"))
+}
+
+/// Takes `count` bytes off the front.
+pub(crate) fn take<'a>(bytes: &mut &'a [u8], count: usize) -> Result<&'a [u8]> {
+    let (head, rest) = bytes
+        .split_at_checked(count)
+        .ok_or_else(|| Error::corrupt(format!("a tns1 packet ends {} bytes early", count - bytes.len())))?;
+    *bytes = rest;
+    Ok(head)
+}
+
+/// Takes an array off the front.
+pub(crate) fn take_array<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N]> {
+    let (head, rest) =
+        bytes.split_first_chunk().ok_or_else(|| Error::corrupt("a tns1 packet ends within its header"))?;
+    *bytes = rest;
+    Ok(*head)
+}
+
+/// Writes bits, low bits first.
+#[derive(Default)]
+pub(crate) struct RawWriter {
+    bytes: Vec<u8>,
+    held: u64,
+    count: u32,
+}
+
+impl RawWriter {
+    #[expect(clippy::cast_possible_truncation, reason = "the low byte")]
+    pub(crate) fn push(&mut self, bits: u32, count: u8) {
+        self.held |= u64::from(bits) << self.count;
+        self.count += u32::from(count);
+        while self.count >= 8 {
+            self.bytes.push(self.held as u8);
+            self.held >>= 8;
+            self.count -= 8;
+        }
+    }
+
+    #[expect(clippy::cast_possible_truncation, reason = "the low byte")]
+    pub(crate) fn finish(mut self, out: &mut Vec<u8>) {
+        if self.count > 0 {
+            self.bytes.push(self.held as u8);
+        }
+        out.append(&mut self.bytes);
+    }
+}
+
+/// Reads what [`RawWriter`] wrote.
+pub(crate) struct RawReader<'a> {
+    bytes: &'a [u8],
+    held: u64,
+    count: u32,
+}
+
+impl<'a> RawReader<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self { bytes, held: 0, count: 0 }
+    }
+
+    /// Whether all bytes were taken.
+    pub(crate) fn is_done(&self) -> bool {
+        self.bytes.is_empty()
+    }
+
+    /// Takes up to 16 bits.
+    pub(crate) fn take(&mut self, count: u8) -> Result<i32> {
+        while self.count < u32::from(count) {
+            let (&byte, rest) = self
+                .bytes
+                .split_first()
+                .ok_or_else(|| Error::corrupt("raw bits of a tns1 packet end early"))?;
+            self.bytes = rest;
+            self.held |= u64::from(byte) << self.count;
+            self.count += 8;
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "at most 16 bits")]
+        let bits = (self.held & ((1 << count) - 1)) as i32;
+        self.held >>= count;
+        self.count -= u32::from(count);
+        Ok(bits)
+    }
+}

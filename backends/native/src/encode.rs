@@ -1,0 +1,321 @@
+//! Writing a plane.
+
+use telecine_core::{Effort, Quality, Result};
+
+use crate::bytes::{RawWriter, write_varint};
+use crate::context::Classes;
+use crate::model::{Alphabet, Distribution, ESCAPES, MAX_REACH, code_distribution};
+use crate::plane::{LOWEST, PlaneSpec, code_escape, log2_lanes, split};
+use crate::range::{Bit, Number, Writer};
+use crate::rates::Rates;
+use crate::table::{SCALE, SCALE_BITS, TableModel};
+use crate::trellis::Trellis;
+use crate::viterbi::{Input, Search};
+
+/// Wanted standard deviation of coded symbols; what is wider gets raw bits.
+const SYMBOL_SPREAD: f32 = 12.0;
+
+/// Buffers for encoding planes.
+#[derive(Debug, Default)]
+pub(crate) struct PlaneEncoder {
+    values: Vec<f32>,
+    levels: Vec<i32>,
+    contexts: Vec<u8>,
+    search: Search,
+}
+
+/// What a plane's levels are coded with.
+struct Models {
+    trellis: Trellis,
+    spacing: f32,
+    /// The sample of level 0, without a trellis.
+    base: u16,
+    classes: Classes,
+    alphabets: Vec<Alphabet>,
+}
+
+impl PlaneEncoder {
+    /// Appends the plane.
+    pub(crate) fn encode(
+        &mut self,
+        spec: &PlaneSpec,
+        samples: &[u16],
+        quality: Quality,
+        effort: Effort,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        let range = samples.iter().fold((u16::MAX, 0), |(low, high), &s| (s.min(low), s.max(high)));
+        let models = match quality {
+            Quality::Step(step) if range.0 < range.1 => self.model_values(spec, samples, step, effort),
+            _ => self.model_levels(spec, samples, base(spec, range)),
+        };
+        self.write(spec, &models, out)
+    }
+
+    /// Lossless: levels are samples around `base`.
+    #[expect(clippy::cast_precision_loss, reason = "17 bits fit f32")]
+    fn model_levels(&mut self, spec: &PlaneSpec, samples: &[u16], base: u16) -> Models {
+        let trellis = Trellis::with_log2_states(0).unwrap_or(Trellis::NONE);
+        self.levels.clear();
+        self.levels.extend(samples.iter().map(|&sample| i32::from(sample) - i32::from(base)));
+        self.values.clear();
+        self.values.extend(self.levels.iter().map(|&level| level as f32));
+        let mut best: Option<(f64, Classes, Vec<Alphabet>)> = None;
+        for classes in [Classes::of(&self.values, spec.width), Classes::single()] {
+            if best.is_some() && best.as_ref().is_some_and(|(_, c, _)| c.contexts == 1) {
+                break;
+            }
+            classes.contexts(spec.height, spec.width, &mut self.contexts);
+            let mut cost = 3.0 * (classes.rows.len() + classes.cols.len()) as f64;
+            let mut alphabets = Vec::with_capacity(classes.contexts);
+            for context in 0..classes.contexts {
+                let levels = self.levels.iter().zip(&self.contexts);
+                let own = levels.filter(|(_, c)| usize::from(**c) == context).map(|(level, _)| *level);
+                let (alphabet, bits) = best_alphabet(own);
+                alphabets.push(alphabet);
+                cost += bits;
+            }
+            if best.as_ref().is_none_or(|(least, _, _)| cost < *least) {
+                best = Some((cost, classes, alphabets));
+            }
+        }
+        let (_, classes, alphabets) = best.unwrap_or((0.0, Classes::single(), Vec::new()));
+        classes.contexts(spec.height, spec.width, &mut self.contexts);
+        Models { trellis, spacing: 1.0, base, classes, alphabets }
+    }
+
+    /// Lossy: levels by search through a trellis.
+    #[expect(clippy::cast_precision_loss, reason = "17 bits fit f32")]
+    fn model_values(&mut self, spec: &PlaneSpec, samples: &[u16], step: f32, effort: Effort) -> Models {
+        let (log2_states, passes) = match effort {
+            Effort::Fast => (3, 1),
+            Effort::Balanced => (6, 1),
+            Effort::Best => (8, 2),
+        };
+        let trellis = Trellis::with_log2_states(log2_states).unwrap_or(Trellis::NONE);
+        // Finer than the grid gains nothing, and keeps levels within 17 bits.
+        let spacing = (step * trellis.spacing).max(0.5);
+        self.values.clear();
+        self.values.extend(samples.iter().map(|&sample| (i32::from(sample) - spec.mid()) as f32 / spacing));
+        let classes = Classes::of(&self.values, spec.width);
+        classes.contexts(spec.height, spec.width, &mut self.contexts);
+        let mut sums = vec![(0f64, 0f64); classes.contexts];
+        for (&context, value) in self.contexts.iter().zip(&self.values) {
+            let sum = &mut sums[usize::from(context)];
+            *sum = (sum.0 + 1.0, sum.1 + f64::from(value.abs()));
+        }
+        #[expect(clippy::cast_possible_truncation, reason = "a mean")]
+        let scales: Vec<f32> = sums.iter().map(|&(count, sum)| (sum / count.max(1.0)) as f32).collect();
+        let raw = |mean: f32| (1.2533 * mean / 2.0 / SYMBOL_SPREAD).log2().ceil().clamp(0.0, 15.0);
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
+        let mut alphabets: Vec<Alphabet> =
+            scales.iter().map(|&mean| Alphabet { raw: raw(mean.max(1e-6)) as u8, reach: 127 }).collect();
+        let guess: Vec<_> = alphabets.iter().copied().zip(scales).collect();
+        let mut rates = Rates::of_scales(&guess);
+        let lanes = 1usize << log2_lanes(spec.samples());
+        self.levels.clear();
+        self.levels.resize(spec.samples(), 0);
+        for pass in 0..passes {
+            let input = Input { values: &self.values, contexts: &self.contexts, rates: &rates, lanes };
+            self.search.run(&trellis, input, &mut self.levels);
+            for (context, alphabet) in alphabets.iter_mut().enumerate() {
+                let own = self.levels.iter().zip(&self.contexts).filter(|(_, c)| usize::from(**c) == context);
+                let furthest =
+                    own.map(|(level, _)| (level >> 1 >> alphabet.raw).unsigned_abs()).max().unwrap_or(0);
+                alphabet.reach = i32::try_from(furthest).unwrap_or(MAX_REACH).min(255);
+            }
+            if pass + 1 < passes {
+                let counts = count(&alphabets, &self.levels, &self.contexts, true);
+                let distributions = distributions_for_search(&alphabets, &counts);
+                rates = Rates::of_distributions(&distributions);
+            }
+        }
+        let spacing = spacing * self.gain();
+        Models { trellis, spacing, base: 0, classes, alphabets }
+    }
+
+    /// The factor on the levels that leaves the least squared error: rate pulls levels inwards, so it is above 1.
+    #[expect(clippy::cast_possible_truncation, reason = "a ratio of sums")]
+    fn gain(&self) -> f32 {
+        let (mut cross, mut energy) = (0f64, 0f64);
+        for (&level, &value) in self.levels.iter().zip(&self.values) {
+            let level = f64::from(level);
+            cross += level * f64::from(value);
+            energy += level * level;
+        }
+        if energy > 0.0 { ((cross / energy) as f32).clamp(0.5, 2.0) } else { 1.0 }
+    }
+
+    fn write(&mut self, spec: &PlaneSpec, models: &Models, out: &mut Vec<u8>) -> Result<()> {
+        let trellis = models.trellis.log2_states > 0;
+        let counts = count(&models.alphabets, &self.levels, &self.contexts, trellis);
+        let symmetric = prefers_symmetry(&models.alphabets, &counts);
+        let mut side = Writer::new();
+        models.classes.code(&mut side)?;
+        let mut table_models = (Number::default(), TableModel::default());
+        let mut distributions = Vec::with_capacity(models.alphabets.len());
+        for (alphabet, counts) in models.alphabets.iter().zip(&counts) {
+            distributions.push(code_distribution(
+                &mut side,
+                &mut table_models,
+                *alphabet,
+                Some(counts),
+                trellis,
+                symmetric,
+            )?);
+        }
+        let starts: Vec<[Vec<u16>; 2]> = distributions.iter().map(starts).collect();
+        let mut escapes = (Number::default(), Bit::default());
+        let mut raw = RawWriter::default();
+        let log2_lanes = log2_lanes(spec.samples());
+        let lanes = 1usize << log2_lanes;
+        let mut states = vec![LOWEST; lanes];
+        let mut words = Vec::new();
+        for at in (0..self.levels.len()).rev() {
+            let context = usize::from(self.contexts[at]);
+            let distribution = &distributions[context];
+            let (parity, n) = split(self.levels[at], trellis);
+            let slot = distribution.alphabet.slot(n >> distribution.alphabet.raw);
+            let (frequency, start) =
+                (u32::from(distribution.frequencies[parity][slot]), u32::from(starts[context][parity][slot]));
+            let state = &mut states[at % lanes];
+            if u64::from(*state) >= u64::from(frequency) << (32 - SCALE_BITS) {
+                #[expect(clippy::cast_possible_truncation, reason = "the low half")]
+                words.push(*state as u16);
+                *state >>= 16;
+            }
+            *state = ((*state / frequency) << SCALE_BITS) + *state % frequency + start;
+        }
+        words.reverse();
+        for (&level, &context) in self.levels.iter().zip(&self.contexts) {
+            let alphabet = distributions[usize::from(context)].alphabet;
+            let (_, n) = split(level, trellis);
+            let q = n >> alphabet.raw;
+            raw.push(n.cast_unsigned() & ((1 << alphabet.raw) - 1), alphabet.raw);
+            if alphabet.slot(q) >= alphabet.slots() - ESCAPES {
+                code_escape(&mut side, &mut escapes, &alphabet, q)?;
+            }
+        }
+        let side = side.finish();
+        #[expect(clippy::cast_possible_truncation, reason = "at most MAX_CONTEXTS")]
+        out.extend_from_slice(&[
+            models.trellis.log2_states,
+            log2_lanes | if symmetric { 0x80 } else { 0 },
+            models.classes.contexts as u8,
+        ]);
+        if trellis {
+            out.extend_from_slice(&models.spacing.to_le_bytes());
+        } else {
+            out.extend_from_slice(&models.base.to_le_bytes());
+        }
+        write_varint(side.len() as u64, out);
+        out.extend_from_slice(&side);
+        write_varint(words.len() as u64, out);
+        out.extend(states.iter().flat_map(|state| state.to_le_bytes()));
+        out.extend(words.iter().flat_map(|word| word.to_le_bytes()));
+        raw.finish(out);
+        Ok(())
+    }
+}
+
+/// Counts of slots by context and parity.
+fn count(alphabets: &[Alphabet], levels: &[i32], contexts: &[u8], trellis: bool) -> Vec<[Vec<u32>; 2]> {
+    let zeros = |alphabet: &Alphabet| [vec![0u32; alphabet.slots()], vec![0u32; alphabet.slots()]];
+    let mut counts: Vec<_> = alphabets.iter().map(zeros).collect();
+    for (&level, &context) in levels.iter().zip(contexts) {
+        let alphabet = &alphabets[usize::from(context)];
+        let (parity, n) = split(level, trellis);
+        counts[usize::from(context)][parity][alphabet.slot(n >> alphabet.raw)] += 1;
+    }
+    counts
+}
+
+/// Smoothed distributions for the next pass of the search: it may use what the last pass did not.
+fn distributions_for_search(alphabets: &[Alphabet], counts: &[[Vec<u32>; 2]]) -> Vec<Distribution> {
+    let smooth = |counts: &Vec<u32>| {
+        let total = f64::from(counts.iter().sum::<u32>().max(1));
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "at most SCALE")]
+        let frequency =
+            |&count: &u32| (f64::from(count) / total * f64::from(SCALE)).max(0.4).round().max(1.0) as u16;
+        counts.iter().map(frequency).collect::<Vec<u16>>()
+    };
+    let pairs = alphabets.iter().zip(counts);
+    pairs
+        .map(|(&alphabet, [even, odd])| Distribution { alphabet, frequencies: [smooth(even), smooth(odd)] })
+        .collect()
+}
+
+/// Whether halves of tables do: the two sides of each differ by no more than chance.
+fn prefers_symmetry(alphabets: &[Alphabet], counts: &[[Vec<u32>; 2]]) -> bool {
+    let mut excess = 0f64;
+    for (alphabet, tables) in alphabets.iter().zip(counts) {
+        for (parity, table) in tables.iter().enumerate() {
+            for q in 0..=alphabet.reach {
+                let mirrored = if alphabet.raw == 0 && parity == 0 { -q } else { -1 - q };
+                let a = f64::from(table[alphabet.slot(q)]);
+                let b = f64::from(table[alphabet.slot(mirrored)]);
+                let bits = |n: f64| if n > 0.0 { n * (2.0 * n / (a + b)).log2() } else { 0.0 };
+                // What two entries would save, less what the second costs.
+                excess += bits(a) + bits(b) - if a + b > 0.0 { 4.0 } else { 0.0 };
+            }
+        }
+    }
+    excess <= 0.0
+}
+
+/// The number of raw bits that makes levels cheapest without a trellis, and the cost in bits.
+#[expect(clippy::cast_precision_loss, reason = "counts for a cost")]
+fn best_alphabet(levels: impl Iterator<Item = i32>) -> (Alphabet, f64) {
+    // Samples of 16 bits around any base: 17 bits with the sign.
+    let offset = 1i32 << 16;
+    let mut histogram = vec![0u32; 1 << 17];
+    let mut total = 0u32;
+    for level in levels {
+        histogram[(level + offset).unsigned_abs() as usize] += 1;
+        total += 1;
+    }
+    let mut best = (Alphabet { raw: 0, reach: 0 }, f64::INFINITY);
+    for raw in 0..16 {
+        let half = histogram.len() / 2;
+        let used = |(at, _): (usize, &u32)| if at >= half { at - half } else { half - 1 - at };
+        let furthest =
+            histogram.iter().enumerate().filter(|(_, count)| **count > 0).map(used).max().unwrap_or(0);
+        let n = f64::from(total);
+        let mut bits = n * f64::from(raw);
+        for &count in histogram.iter().filter(|&&count| count > 0) {
+            // No symbol costs more than the precision of frequencies.
+            bits += f64::from(count) * (n / f64::from(count)).log2().min(f64::from(SCALE_BITS)) + 6.0;
+        }
+        bits += furthest as f64 * 0.1;
+        let reach = i32::try_from(furthest).unwrap_or(i32::MAX);
+        if reach <= MAX_REACH && bits < best.1 {
+            best = (Alphabet { raw, reach }, bits);
+        }
+        histogram = histogram.chunks_exact(2).map(|pair| pair[0] + pair[1]).collect();
+    }
+    best
+}
+
+/// The first position of each slot in the scale.
+fn starts(distribution: &Distribution) -> [Vec<u16>; 2] {
+    distribution.frequencies.clone().map(|frequencies| {
+        let mut next = 0;
+        frequencies
+            .iter()
+            .map(|frequency| {
+                let start = next;
+                next += frequency;
+                start
+            })
+            .collect()
+    })
+}
+
+/// The sample that lossless levels count from: the middle, where signed signals have their zero and bits of floats
+/// split well; the middle of what occurs where that is narrow and lies elsewhere.
+fn base(spec: &PlaneSpec, (low, high): (u16, u16)) -> u16 {
+    let mid = 1u16 << (spec.depth - 1);
+    let near = |sample: u16| i32::from(sample.abs_diff(mid)) <= MAX_REACH;
+    let narrow = i32::from(high.abs_diff(low)) <= 2 * MAX_REACH;
+    if narrow && !(near(low) && near(high)) { low + (high - low) / 2 } else { mid }
+}
