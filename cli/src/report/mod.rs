@@ -1,0 +1,16 @@
+//! The report of `telecine sweep`: rate–distortion curves and Shannon's bound on one HTML page.
+
+mod chart;
+mod data;
+mod page;
+mod scale;
+mod summary;
+mod svg;
+mod table;
+mod text;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use data::{Curve, Point, SweepData, TensorCurve};
+pub(crate) use page::render;
