@@ -1,0 +1,92 @@
+//! Buffers are appended to, filled, and left alone beyond.
+
+use telecine_core::{EncodeOptions, Quality};
+
+use super::determinism::qualities;
+use crate::signal::gaussian;
+use crate::{Cases, Failure, Family, Rule, Subject};
+
+pub(super) const RULES: &[Rule] = &[
+    Rule {
+        id: "buffers/encode-appends",
+        family: Family::Buffers,
+        guarantee: "Encoding appends to the packet and leaves what stood there.",
+        applies: |subject| subject.is_complete(),
+        run: encode_appends,
+    },
+    Rule {
+        id: "buffers/decode-fills",
+        family: Family::Buffers,
+        guarantee: "Decoding sets every sample of the output, whatever stood there.",
+        applies: |subject| subject.is_complete(),
+        run: decode_fills,
+    },
+    Rule {
+        id: "buffers/failed-encode-leaves-packet",
+        family: Family::Buffers,
+        guarantee: "An encode that fails leaves the packet as it was.",
+        applies: |subject| subject.is_complete(),
+        run: failed_encode_leaves_packet,
+    },
+];
+
+fn encode_appends(subject: &Subject<'_>, cases: &mut Cases) -> Result<(), Failure> {
+    let spec = subject.spec(1, 64, 64, 16)?;
+    let samples = gaussian(&spec, 200.0, 61);
+    for quality in qualities(subject, 50.0) {
+        let fresh = subject.encode(spec, &samples, quality)?;
+        for prefix in [&b""[..], b"x", &[0xff; 1000]] {
+            let mut packet = prefix.to_vec();
+            subject.encoding()?.encoder(spec, &EncodeOptions::default())?.encode(
+                &samples,
+                quality,
+                &mut packet,
+            )?;
+            let kept = packet.starts_with(prefix) && packet[prefix.len()..] == fresh;
+            cases
+                .check(kept, || format!("{quality:?}: {} bytes stood in the packet before", prefix.len()))?;
+        }
+    }
+    Ok(())
+}
+
+fn decode_fills(subject: &Subject<'_>, cases: &mut Cases) -> Result<(), Failure> {
+    for (frames, height, width) in [(1, 64, 64), (1, 33, 7), (3, 20, 31), (2, 1, 100)] {
+        let spec = subject.spec(frames, height, width, 16)?;
+        let samples = gaussian(&spec, 200.0, 62);
+        for quality in qualities(subject, 50.0) {
+            let packet = subject.encode(spec, &samples, quality)?;
+            let mut decoded = Vec::new();
+            for junk in [0x0000, 0xffff, 0x1234] {
+                let mut samples = vec![junk; spec.samples()];
+                subject.decoding()?.decoder(spec)?.decode(&packet, &mut samples)?;
+                decoded.push(samples);
+            }
+            let same = decoded.windows(2).all(|pair| pair[0] == pair[1]);
+            cases.check(same, || format!("{spec:?}, {quality:?}: the output depends on what stood there"))?;
+        }
+    }
+    Ok(())
+}
+
+fn failed_encode_leaves_packet(subject: &Subject<'_>, cases: &mut Cases) -> Result<(), Failure> {
+    let spec = subject.spec(1, 64, 64, 12)?;
+    let samples = gaussian(&spec, 200.0, 63);
+    let mut over = samples.clone();
+    let mut wrong = vec![("a sample too few", samples[1..].to_vec(), Quality::Step(1.0))];
+    if spec.depth < 16 {
+        over[5] = spec.max_sample() + 1;
+        wrong.push(("a sample over the depth", over, Quality::Lossless));
+    }
+    wrong.push(("a step of 0", samples.clone(), Quality::Step(0.0)));
+    wrong.push(("a step of NaN", samples, Quality::Step(f32::NAN)));
+    let mut encoder = subject.encoding()?.encoder(spec, &EncodeOptions::default())?;
+    for (name, samples, quality) in wrong {
+        let mut packet = b"before".to_vec();
+        let failed = encoder.encode(&samples, quality, &mut packet).is_err();
+        cases.check(failed && packet == b"before", || {
+            format!("{name}: failed {failed}, {} bytes", packet.len())
+        })?;
+    }
+    Ok(())
+}
