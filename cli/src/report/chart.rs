@@ -1,7 +1,8 @@
 //! The two plots of a group: error over bits, and the gap to Shannon's bound over bits.
 
+use super::rate::bound_nmse;
 use super::scale::Scale;
-use super::summary::{Codec, Group, Mean, bound_nmse, group};
+use super::summary::{Codec, Group, Mean, group};
 use super::svg::{Line, Plot, bound_swatch, swatch};
 use super::text::{bits, escape, number, signed};
 use std::fmt::Write;
@@ -30,7 +31,7 @@ pub(super) fn figure(id: &str, group: &Group<'_>, codecs: &[Codec]) -> String {
         let label = escape(&codecs[series.codec].label());
         let _ = write!(out, "<li>{}<bdi>{label}</bdi></li>", swatch(series.codec));
     }
-    let _ = write!(out, "<li>{}Shannon’s bound (Gaussian)</li></ul>\n", bound_swatch());
+    let _ = writeln!(out, "<li>{}Shannon’s bound (Gaussian)</li></ul>", bound_swatch());
     out.push_str("<figcaption>");
     if group.tensors.len() > 1 {
         let n = group.tensors.len();
@@ -38,10 +39,10 @@ pub(super) fn figure(id: &str, group: &Group<'_>, codecs: &[Codec]) -> String {
         out.push_str(if single.is_empty() { ". " } else { "; thin lines are single tensors. " });
     }
     out.push_str(
-        "Left: nearer to the lower left is better. Right: the same points as bits above the bound. ",
+        "First plot: nearer to the lower left is better. Second: the same points as bits above the bound. ",
     );
     if !beyond.is_empty() {
-        let _ = write!(out, "Outside of the right plot: {}. ", beyond.join(", "));
+        let _ = write!(out, "Outside of the second plot: {}. ", beyond.join(", "));
     }
     out.push_str("</figcaption>\n</figure>\n");
     out

@@ -3,6 +3,7 @@
 mod chart;
 mod data;
 mod page;
+mod rate;
 mod scale;
 mod summary;
 mod svg;

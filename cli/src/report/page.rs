@@ -11,7 +11,7 @@ const STYLE: &str = include_str!("style.css");
 
 /// One HTML page that needs nothing beside itself: no script, no font, no other file.
 ///
-/// Any data gives a page. What cannot be plotted (exact results, numbers that aren't finite) is named in a note.
+/// Any data gives a page. What cannot be plotted (exact results, impossible numbers) is named in a note.
 pub(crate) fn render(data: &SweepData) -> String {
     let title =
         if data.title.trim().is_empty() { "Rate–distortion sweep".into() } else { escape(&data.title) };
@@ -78,7 +78,7 @@ fn summary(all: &Group<'_>, codecs: &[Codec], reference: f64, out: &mut String) 
     let _ = write!(
         out,
         "<p class=\"note\"><b>Bits per value</b> count all bytes that it takes to get the tensor back. <b>nmse</b> is \
-         the mean squared error over the mean square of the tensor: at {r} the error holds {} % of the energy. \
+         the mean squared error over the mean square of the tensor: at {r} the error holds {}&nbsp;% of the energy. \
          <b>Gap</b> is the distance to Shannon’s bound for a Gaussian of the same power, nmse = 2<sup>−2R</sup> at \
          R bits per value; at nmse {r} the bound is {bound} bits. No coder of Gaussian noise gets below it. A real \
          tensor can, where its rows or columns differ in scale: then the gap is negative. Means are weighted by the \
@@ -109,7 +109,7 @@ fn lead(best: &Series, codecs: &[Codec], reference: f64, several: bool) -> Strin
         let r = target(reference);
         let _ = write!(
             out,
-            ". An error of {} % of the energy (nmse {r}) takes {} bits per value",
+            ". An error of {}&nbsp;% of the energy (nmse {r}) takes {} bits per value",
             percent(reference),
             bits(at)
         );
@@ -170,16 +170,17 @@ fn notes(kind: &Group<'_>, codecs: &[Codec]) -> String {
                 .fold((f64::INFINITY, 0.0f64), |(l, h), p| (l.min(p.bits), h.max(p.bits)));
             let range =
                 if bits(low) == bits(high) { bits(low) } else { format!("{} to {}", bits(low), bits(high)) };
-            let _ = write!(
+            let _ = writeln!(
                 out,
-                "<p class=\"note\"><bdi>{label}</bdi> brought values back exactly (nmse 0, not on the plot) at {range} bits.</p>\n"
+                "<p class=\"note\"><bdi>{label}</bdi> brought values back exactly (nmse 0, not on the plot) \
+                 at {range} bits.</p>"
             );
         }
         if series.invalid > 0 {
             let n = counted(series.invalid, "measurement");
-            let _ = write!(
+            let _ = writeln!(
                 out,
-                "<p class=\"note\"><bdi>{label}</bdi>: {n} with impossible numbers left out.</p>\n"
+                "<p class=\"note\"><bdi>{label}</bdi>: {n} with impossible numbers left out.</p>"
             );
         }
     }
@@ -189,10 +190,10 @@ fn notes(kind: &Group<'_>, codecs: &[Codec]) -> String {
 fn footer(data: &SweepData, out: &mut String) {
     out.push_str("<footer>\n");
     if !data.source.is_empty() {
-        let _ = write!(out, "<p>Measured on <bdi>{}</bdi></p>\n", escape_whole(&data.source));
+        let _ = writeln!(out, "<p>Measured on <bdi>{}</bdi></p>", escape_whole(&data.source));
     }
     if !data.command.is_empty() {
-        let _ = write!(out, "<p>Made by <code><bdi>{}</bdi></code></p>\n", escape_whole(&data.command));
+        let _ = writeln!(out, "<p>Made by <code><bdi>{}</bdi></code></p>", escape_whole(&data.command));
     }
     out.push_str("</footer>\n");
 }

@@ -124,7 +124,7 @@ fn round_down(x: f64) -> Mark {
 fn mark_label((power, mantissa): Mark) -> String {
     let decimals = usize::try_from(-power).unwrap_or(0);
     match power {
-        -4..=3 => format!("{:.decimals$}", value((power, mantissa))),
+        -3..=3 => format!("{:.decimals$}", value((power, mantissa))),
         _ => format!("{mantissa}e{power}").replace('-', "−"),
     }
 }

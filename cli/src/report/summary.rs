@@ -5,13 +5,8 @@
 //! mean is the mean of the gaps.
 
 use super::data::{Point, SweepData, TensorCurve};
+use super::rate::{Weighted, bits_at, gap, is_lossy, is_valid, line};
 use std::collections::{BTreeMap, HashMap};
-use std::ops::RangeInclusive;
-
-/// Bits per value that a measurement may have; beyond is taken for a mistake.
-const BITS: RangeInclusive<f64> = 0.0..=1e6;
-/// Errors other than 0 that a measurement may have.
-const NMSE: RangeInclusive<f64> = 1e-300..=1e12;
 
 /// A codec as the page tells them apart.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -90,16 +85,6 @@ pub(super) struct Speed {
     pub(super) decode: Option<f64>,
 }
 
-/// The nmse below which no coder gets a Gaussian at `bits` per value: `2^(−2R)` (Shannon 1959).
-pub(super) fn bound_nmse(bits: f64) -> f64 {
-    (-2.0 * bits).exp2()
-}
-
-/// Bits per value above Shannon's bound for a Gaussian; negative below it.
-pub(super) fn gap(bits: f64, nmse: f64) -> f64 {
-    bits + 0.5 * nmse.log2()
-}
-
 /// Every codec of a sweep, in order of first appearance.
 pub(super) fn codecs(data: &SweepData) -> Vec<Codec> {
     let mut list: Vec<Codec> = Vec::new();
@@ -146,14 +131,6 @@ pub(super) fn reference_nmse(data: &SweepData) -> f64 {
     let candidates = [0.01, 0.02, 0.005, 0.05, 0.002, 0.1, 0.001, 0.2, 1e-4, 1e-5, 1e-6];
     // max_by_key keeps the last of equals; the first candidates are the preferred ones.
     candidates.into_iter().rev().max_by_key(|nmse| reached(*nmse)).unwrap_or(0.01)
-}
-
-fn is_lossy(p: &Point) -> bool {
-    is_valid(p) && p.nmse != 0.0
-}
-
-fn is_valid(p: &Point) -> bool {
-    BITS.contains(&p.bits) && (p.nmse == 0.0 || NMSE.contains(&p.nmse))
 }
 
 fn points<'a>(tensor: &'a TensorCurve, codec: &Codec) -> impl Iterator<Item = &'a Point> {
@@ -223,7 +200,7 @@ fn mean(samples: &[(u64, &Point)]) -> Mean {
     }
     let mut transforms: Vec<(String, usize)> =
         transforms.into_iter().map(|(t, n)| (t.to_owned(), n)).collect();
-    transforms.sort_by(|a, b| b.1.cmp(&a.1));
+    transforms.sort_by_key(|(_, used)| std::cmp::Reverse(*used));
     Mean {
         target: samples.first().map_or(f64::NAN, |(_, p)| p.target_bits),
         bits: bits.mean().unwrap_or(f64::NAN),
@@ -250,51 +227,9 @@ fn speed(samples: &[(u64, &Point)]) -> Speed {
     Speed { encode: rate(|p| p.encode_seconds), decode: rate(|p| p.decode_seconds) }
 }
 
-/// The lossy points of one curve as (bits, log2 nmse), by growing bits.
-fn line<'a>(points: impl Iterator<Item = &'a Point>) -> Vec<(f64, f64)> {
-    let mut line: Vec<(f64, f64)> = points.filter(|p| is_lossy(p)).map(|p| (p.bits, p.nmse.log2())).collect();
-    line.sort_by(|a, b| a.0.total_cmp(&b.0).then(b.1.total_cmp(&a.1)));
-    line
-}
-
-/// Bits at which a curve first reaches an nmse, linear between its points in log2(nmse); never extrapolated.
-fn bits_at(line: &[(f64, f64)], nmse: f64) -> Option<f64> {
-    let wanted = nmse.log2();
-    if let [only] = line {
-        return (only.1 == wanted).then_some(only.0);
-    }
-    line.windows(2).find(|w| (w[1].1..=w[0].1).contains(&wanted)).map(|w| {
-        let ((bits, error), (more_bits, less_error)) = (w[0], w[1]);
-        if error == less_error {
-            bits
-        } else {
-            bits + (more_bits - bits) * (error - wanted) / (error - less_error)
-        }
-    })
-}
-
-/// A running mean with whole-number weights.
-#[derive(Default)]
-struct Weighted {
-    sum: f64,
-    weight: f64,
-    count: usize,
-}
-
-impl Weighted {
-    fn add(&mut self, weight: u64, x: f64) {
-        self.sum += weight as f64 * x;
-        self.weight += weight as f64;
-        self.count += 1;
-    }
-
-    fn mean(&self) -> Option<f64> {
-        (self.count > 0).then(|| self.sum / self.weight)
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::rate::bound_nmse;
     use super::super::tests::{point, sweep, tensor};
     use super::*;
 
@@ -341,15 +276,6 @@ mod tests {
         assert_eq!((series.points.len(), series.lossless.len(), series.invalid), (1, 1, 2));
         assert_eq!(series.lossless[0].bits, 13.0);
         assert!(series.gap.unwrap().is_finite());
-    }
-
-    #[test]
-    fn bits_between_two_points_are_interpolated_and_never_extrapolated() {
-        let line = [(2.0, -4.0), (4.0, -8.0)];
-        assert_eq!(bits_at(&line, (-6f64).exp2()), Some(3.0));
-        assert_eq!(bits_at(&line, (-8f64).exp2()), Some(4.0));
-        assert_eq!(bits_at(&line, (-9f64).exp2()), None);
-        assert_eq!(bits_at(&[], 0.1), None);
     }
 
     #[test]

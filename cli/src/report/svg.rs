@@ -8,7 +8,7 @@ use std::fmt::Write;
 /// Size of the drawing and of the area within its axes, in user units.
 const WIDTH: f64 = 420.0;
 const HEIGHT: f64 = 320.0;
-const LEFT: f64 = 58.0;
+const LEFT: f64 = 64.0;
 const RIGHT: f64 = 10.0;
 const TOP: f64 = 10.0;
 const BOTTOM: f64 = 46.0;
@@ -216,7 +216,7 @@ mod tests {
     #[test]
     fn corners_of_the_axes_are_corners_of_the_area() {
         let svg = plot(&[(0.0, 1.0), (5.0, 0.001)]);
-        assert!(svg.contains("d=\"M58.0 10.0L410.0 274.0\""), "{svg}");
+        assert!(svg.contains("d=\"M64.0 10.0L410.0 274.0\""), "{svg}");
     }
 
     #[test]

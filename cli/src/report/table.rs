@@ -2,14 +2,14 @@
 
 use super::summary::{Codec, Group, Mean, Series, Speed, group};
 use super::svg::swatch;
-use super::text::{bits, count, dash, escape, number, signed, target};
+use super::text::{bits, breakable, count, counted, dash, escape, number, signed, target};
 use std::fmt::Write;
 
 /// A table that scrolls within its own box on a narrow screen. The caption is escaped already.
 fn table(caption: &str, class: &str, head: &[String], body: &str) -> String {
     let mut out = format!(
         "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"{caption}\">\
-         <table class=\"{class}\"><caption>{caption}</caption>\n<thead><tr>"
+         <table class=\"{class}\"><caption><span>{caption}</span></caption>\n<thead><tr>"
     );
     for cell in head {
         let _ = write!(out, "<th scope=\"col\">{cell}</th>");
@@ -50,10 +50,10 @@ pub(super) fn codecs(all: &Group<'_>, order: &[&Series], codecs: &[Codec], refer
                 (format!("{}{note}", bits(b)), ratio)
             }
         };
-        let _ = write!(
+        let _ = writeln!(
             body,
             "<tr><th scope=\"row\">{}</th><td>{gap}</td><td>{at}</td><td>{smaller}</td>{}\
-             <td>{} of {total}</td></tr>\n",
+             <td>{} of {total}</td></tr>",
             codec_name(&codecs[series.codec], series.codec),
             speed_cells(series.speed),
             series.tensors,
@@ -87,15 +87,15 @@ fn dtype_bits(name: &str) -> Option<f64> {
 
 /// The index: one row per kind with its link and each codec's mean gap, the smallest in bold.
 pub(super) fn kinds(kinds: &[Group<'_>], codecs: &[Codec]) -> String {
-    let mut names = head(&["Kind", "Tensors", "Values"]);
+    let mut names = head(&["Kind"]);
     names.extend(codecs.iter().enumerate().map(|(i, c)| codec_name(c, i)));
     let mut body = String::new();
     for (i, kind) in kinds.iter().enumerate() {
         let _ = write!(
             body,
-            "<tr><th scope=\"row\"><a href=\"#kind-{i}\"><bdi>{}</bdi></a></th><td>{}</td><td>{}</td>",
+            "<tr><th scope=\"row\"><a href=\"#kind-{i}\"><bdi>{}</bdi></a><br><small>{} · {} values</small></th>",
             kind_name(kind),
-            count(kind.tensors.len() as u64),
+            counted(kind.tensors.len(), "tensor"),
             count(kind.values)
         );
         let best = kind.series.iter().filter_map(|s| s.gap).fold(f64::INFINITY, f64::min);
@@ -112,9 +112,9 @@ pub(super) fn kinds(kinds: &[Group<'_>], codecs: &[Codec]) -> String {
     table("Mean gap to Shannon’s bound in bits per value, by kind of tensor", "", &names, &body)
 }
 
-/// A kind's name, escaped; words where it is empty.
+/// A kind's name for element content; words where it is empty.
 pub(super) fn kind_name(kind: &Group<'_>) -> String {
-    if kind.name.trim().is_empty() { "(no name)".into() } else { escape(kind.name) }
+    if kind.name.trim().is_empty() { "(no name)".into() } else { breakable(kind.name) }
 }
 
 /// One row per codec and target of a kind.
@@ -146,7 +146,7 @@ pub(super) fn measurements(kind: &Group<'_>, codecs: &[Codec]) -> String {
         "Decode, Mvalue/s",
         "Transform",
     ];
-    let caption = format!("Measurements of {}", kind_name(kind));
+    let caption = format!("Measurements of {}", escape(kind.name));
     table(&caption, "wide", &head(&names), &body)
 }
 
@@ -192,8 +192,9 @@ pub(super) fn tensors(kinds: &[Group<'_>], codecs: &[Codec], reference: f64) -> 
         let rows = series.len().max(1);
         let _ = write!(
             body,
-            "<tr class=\"first\"><th scope=\"rowgroup\" rowspan=\"{rows}\"><bdi>{}</bdi><br><small>{} {}{more}, std {}</small></th>",
-            escape(&tensor.name),
+            "<tr class=\"first\"><th scope=\"rowgroup\" rowspan=\"{rows}\"><bdi>{}</bdi><br>\
+             <small>{} {}{more}, std {}</small></th>",
+            breakable(&tensor.name),
             escape(&tensor.dtype),
             if shape.is_empty() { "scalar".into() } else { shape.join("×") },
             number(tensor.std),
@@ -210,9 +211,9 @@ pub(super) fn tensors(kinds: &[Group<'_>], codecs: &[Codec], reference: f64) -> 
                     )
                 })
                 .collect();
-            let _ = write!(
+            let _ = writeln!(
                 body,
-                "<td class=\"text\">{}</td><td>{}</td><td>{}</td><td class=\"points\">{}</td></tr>\n",
+                "<td class=\"text\">{}</td><td>{}</td><td>{}</td><td class=\"points\">{}</td></tr>",
                 codec_name(&codecs[one.codec], one.codec),
                 one.gap.map_or_else(dash, signed),
                 one.reference.map_or_else(dash, |(b, _)| bits(b)),
@@ -225,7 +226,7 @@ pub(super) fn tensors(kinds: &[Group<'_>], codecs: &[Codec], reference: f64) -> 
     }
     let at = format!("Bits at nmse {}", target(reference));
     let names = ["Tensor", "Codec", "Mean gap", &at, "Bits → nmse"];
-    table("Every tensor", "wide", &head(&names), &body)
+    table("Every tensor", "wide tensors", &head(&names), &body)
 }
 
 #[cfg(test)]

@@ -28,6 +28,18 @@ pub(super) fn escape_whole(text: &str) -> String {
     out
 }
 
+/// Like [`escape`] for element content, with places to break a long name at: behind dots, slashes, underscores.
+pub(super) fn breakable(text: &str) -> String {
+    let mut out = String::new();
+    for c in escape(text).chars() {
+        out.push(c);
+        if matches!(c, '.' | '_' | '/') {
+            out.push_str("<wbr>");
+        }
+    }
+    out
+}
+
 fn escape_into(text: impl Iterator<Item = char>, out: &mut String) {
     for c in text {
         match c {
@@ -59,7 +71,7 @@ pub(super) fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, c) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i) % 3 == 0 {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push(',');
         }
         out.push(c);
@@ -81,7 +93,7 @@ pub(super) fn number(x: f64) -> String {
     let size = x.abs();
     if size == 0.0 {
         "0".into()
-    } else if size >= 1e7 || size < 9.995e-5 {
+    } else if !(9.995e-5..1e7).contains(&size) {
         format!("{x:.2e}").replace('-', "−")
     } else if size >= 999.5 {
         // Below 1e7, so the rounded number is exact in f64 and prints without a fraction.
@@ -137,6 +149,11 @@ mod tests {
     #[test]
     fn markup_and_quotes_are_escaped() {
         assert_eq!(escape("<script>\"a\" & 'b'"), "&lt;script&gt;&quot;a&quot; &amp; &#39;b&#39;");
+    }
+
+    #[test]
+    fn long_names_break_at_their_dots() {
+        assert_eq!(breakable("a.b_c<"), "a.<wbr>b_<wbr>c&lt;");
     }
 
     #[test]
