@@ -7,6 +7,8 @@ use telecine_core::{CodecId, CodedChunk, DType, GroupSpec, Limits, MatrixShape, 
 use telecine_format::{Container, FileWriter, Result, StreamReader, StreamRow, StreamWriter};
 
 /// A tensor of this shape, cut into chunks of `rows` rows of its matrix view, with bytes that differ in each.
+///
+/// The golden files hold what this made: it must not change.
 pub(crate) fn tensor(name: &str, dtype: DType, shape: &[u64], rows: u64) -> Vec<StreamRow> {
     let matrix = MatrixShape::of(shape);
     let count = matrix.rows.div_ceil(rows).max(1);
