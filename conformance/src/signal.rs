@@ -50,7 +50,7 @@ pub(crate) fn all(spec: &GroupSpec) -> Vec<(&'static str, Vec<u16>)> {
         ("all middle", vec![mid; count]),
         (
             "checkerboard",
-            (0..count).map(|at| if (at / width + at % width) % 2 == 0 { 0 } else { max }).collect(),
+            (0..count).map(|at| if (at / width + at % width).is_multiple_of(2) { 0 } else { max }).collect(),
         ),
         ("one outlier", outlier),
         ("ramp", ramp(spec)),

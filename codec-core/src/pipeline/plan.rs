@@ -192,8 +192,7 @@ fn choose_chain(job: &Job<'_, '_>, sample: &Sample<'_>, codec: &Codec, step: f64
 fn chains(job: &Job<'_, '_>) -> Vec<Chain> {
     let to_usize = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
     let rows = job.chunks.rows(0);
-    let mut chains =
-        candidates(to_usize(rows.end - rows.start), to_usize(job.matrix.cols), job.matrix.inner_rows);
+    let mut chains = candidates(to_usize(rows.end - rows.start), to_usize(job.matrix.cols));
     for basis in &job.encoding.bases {
         if basis.cols() as u64 == job.matrix.cols {
             let klt = Transform::Klt { basis: basis.clone() };

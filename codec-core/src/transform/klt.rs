@@ -1,0 +1,121 @@
+//! Karhunen–Loève: rows rotated by an orthonormal basis that the caller gives.
+//!
+//! `y = x B`, undone by `x = y Bᵀ`. The basis is stored once, as a tensor of its own. No side bytes.
+
+use twox_hash::XxHash3_64;
+
+use crate::{Error, Result};
+
+/// An orthonormal `cols` × `cols` matrix, one basis vector per column, in row-major order.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Basis {
+    cols: usize,
+    values: Vec<f32>,
+    /// The same matrix, columns first.
+    transposed: Vec<f32>,
+    id: u64,
+}
+
+/// Largest deviation of `BᵀB` from the identity: room for values rounded to bf16.
+const TOLERANCE: f32 = 0.02;
+/// Columns of a basis, at most: a larger one would take gigabytes.
+const MAX_COLS: usize = 1 << 14;
+
+impl Basis {
+    /// A basis of these values.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when there are not `cols²` finite values, more than 16,384 columns, or the columns are not
+    /// orthonormal within 0.02 (so that bf16 rounding passes).
+    pub fn new(cols: usize, values: Vec<f32>) -> Result<Self> {
+        if cols == 0 || cols > MAX_COLS || values.len() != cols * cols {
+            return Err(Error::invalid(format!("{} values are no {cols} × {cols} basis", values.len())));
+        }
+        let mut transposed = vec![0.0; values.len()];
+        for (i, row) in values.chunks_exact(cols).enumerate() {
+            for (j, &value) in row.iter().enumerate() {
+                transposed[j * cols + i] = value;
+            }
+        }
+        let columns: Vec<&[f32]> = transposed.chunks_exact(cols).collect();
+        for (j, a) in columns.iter().enumerate() {
+            for (k, b) in columns.iter().enumerate().skip(j) {
+                let product: f32 = a.iter().zip(*b).map(|(a, b)| a * b).sum();
+                let wanted = if j == k { 1.0 } else { 0.0 };
+                let deviation = (product - wanted).abs();
+                if deviation.is_nan() || deviation > TOLERANCE {
+                    return Err(Error::invalid(format!(
+                        "columns {j} and {k} of the basis have product {product}, where {wanted} is orthonormal"
+                    )));
+                }
+            }
+        }
+        let mut bytes: Vec<u8> = (cols as u64).to_le_bytes().to_vec();
+        bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
+        Ok(Self { cols, id: XxHash3_64::oneshot(&bytes), values, transposed })
+    }
+
+    /// Number of rows and columns.
+    pub fn cols(&self) -> usize {
+        self.cols
+    }
+
+    /// The matrix, row by row.
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
+
+    /// XXH3-64 of the number of columns (u64) and the values (f32), little-endian: what files call it by.
+    pub fn id(&self) -> u64 {
+        self.id
+    }
+
+    /// `y = x B` for every row.
+    pub(super) fn forward(&self, values: &mut [f32]) {
+        multiply(values, self.cols, &self.values);
+    }
+
+    /// `x = y Bᵀ` for every row.
+    pub(super) fn inverse(&self, values: &mut [f32]) {
+        multiply(values, self.cols, &self.transposed);
+    }
+}
+
+/// Every row times a matrix.
+fn multiply(values: &mut [f32], cols: usize, matrix: &[f32]) {
+    let mut out = vec![0f32; cols];
+    for row in values.chunks_exact_mut(cols) {
+        out.fill(0.0);
+        for (&value, weights) in row.iter().zip(matrix.chunks_exact(cols)) {
+            for (sum, weight) in out.iter_mut().zip(weights) {
+                *sum += value * weight;
+            }
+        }
+        row.copy_from_slice(&out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_orthonormal_is_refused() {
+        assert!(Basis::new(2, vec![0.6, -0.8, 0.8, 0.6]).is_ok());
+        for wrong in
+            [vec![1.0, 0.0, 0.0, 1.1], vec![1.0, 0.1, 0.0, 1.0], vec![1.0, 0.0, f32::NAN, 1.0], vec![1.0]]
+        {
+            assert!(matches!(Basis::new(2, wrong), Err(Error::Invalid(_))));
+        }
+    }
+
+    #[test]
+    fn a_rotation_turns_and_turns_back() {
+        let basis = Basis::new(2, vec![0.6, -0.8, 0.8, 0.6]).unwrap();
+        let mut values = vec![3.0, 4.0, 1.0, 0.0];
+        basis.forward(&mut values);
+        assert!((values[0] - 5.0).abs() < 1e-6 && values[1].abs() < 1e-6);
+        basis.inverse(&mut values);
+        assert!((values[0] - 3.0).abs() < 1e-6 && (values[1] - 4.0).abs() < 1e-6);
+    }
+}
