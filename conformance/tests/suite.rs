@@ -26,15 +26,14 @@ fn main() {
             continue;
         };
         for rule in all() {
+            if let Err(reason) = (rule.applies)(&Subject::new(&**backend, &peers(backend, &working))) {
+                let name = format!("{}/{}: not applicable, {reason}", listing.name, rule.id);
+                trials.push(Trial::test(name, || Ok(())).with_ignored_flag(true));
+                continue;
+            }
             let (backend, working) = (backend.clone(), working.clone());
             trials.push(Trial::test(format!("{}/{}", listing.name, rule.id), move || {
-                let others: Vec<&dyn Backend> = working
-                    .iter()
-                    .filter(|b| {
-                        b.info().codec == backend.info().codec && b.info().name != backend.info().name
-                    })
-                    .map(|b| &**b)
-                    .collect();
+                let others = peers(&backend, &working);
                 match rule.run(&Subject::new(&*backend, &others)) {
                     Verdict::Broken(failure) => Err(Failed::from(failure.0)),
                     Verdict::Held { .. } | Verdict::NotApplicable(_) => Ok(()),

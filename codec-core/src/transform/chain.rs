@@ -271,6 +271,7 @@ pub fn candidates(rows: usize, cols: usize) -> Vec<Chain> {
 }
 
 #[cfg(test)]
+#[expect(clippy::cast_possible_truncation, reason = "noise")]
 mod tests {
     use super::*;
     use proptest::prelude::*;

@@ -1,0 +1,131 @@
+//! Writing tensors to a file.
+
+use std::collections::HashSet;
+use std::path::Path;
+use std::sync::Arc;
+
+use telecine_core::{
+    Basis, CodedChunk, DType, Encoding, Registry, Target, Tensor, TensorBuf, TensorMeta, TensorReport,
+    Transform, TransformChoice,
+};
+use telecine_format::{FileWriter, RESERVED_PREFIX};
+
+use crate::{CoreError, Result};
+
+/// Encodes tensors into a file; a bounded number of chunks is in memory at any time.
+///
+/// The file is written beside its final name and renamed by [`Writer::finish`]: dropped before, it leaves nothing.
+#[derive(Debug)]
+pub struct Writer<'r> {
+    registry: &'r Registry,
+    file: FileWriter,
+    stored_bases: HashSet<u64>,
+}
+
+/// The bases that chunks of an encoding may refer to.
+pub(crate) fn bases(encoding: &Encoding) -> Vec<Arc<Basis>> {
+    let mut bases = encoding.bases.clone();
+    if let TransformChoice::Chain(chain) = &encoding.transform {
+        bases.extend(chain.steps.iter().filter_map(|step| match step {
+            Transform::Klt { basis } => Some(basis.clone()),
+            _ => None,
+        }));
+    }
+    bases
+}
+
+/// The name under which a file holds a basis.
+pub(crate) fn basis_name(id: u64) -> String {
+    format!("{RESERVED_PREFIX}klt/{id:016x}")
+}
+
+impl<'r> Writer<'r> {
+    /// A writer of a new file.
+    ///
+    /// # Errors
+    /// As [`FileWriter::create`]: an existing file, unless `overwrite`; a folder that cannot be written.
+    pub fn create(path: &Path, overwrite: bool, registry: &'r Registry) -> Result<Self> {
+        Ok(Self { registry, file: FileWriter::create(path, overwrite)?, stored_bases: HashSet::new() })
+    }
+
+    /// Encodes a tensor and writes it.
+    ///
+    /// # Errors
+    /// As [`telecine_core::encode`] and [`FileWriter::write`]. After an error the file can't be finished as meant:
+    /// drop the writer.
+    pub fn add(&mut self, name: &str, tensor: &Tensor<'_>, encoding: &Encoding) -> Result<TensorReport> {
+        self.add_with(name, tensor, encoding, &mut |_| Ok(()))
+    }
+
+    /// Encodes a tensor and writes it; `on_chunk` sees each chunk once written, and ends the work with its error.
+    ///
+    /// # Errors
+    /// As [`Writer::add`], and what `on_chunk` returns.
+    pub fn add_with(
+        &mut self,
+        name: &str,
+        tensor: &Tensor<'_>,
+        encoding: &Encoding,
+        on_chunk: &mut dyn FnMut(&CodedChunk<'_>) -> Result<()>,
+    ) -> Result<TensorReport> {
+        if name.starts_with(RESERVED_PREFIX) {
+            let message = format!(
+                "tensor name {name:?} begins with {RESERVED_PREFIX}, which Telecine keeps for itself"
+            );
+            return Err(CoreError::invalid(message).into());
+        }
+        self.put(name, tensor, encoding, on_chunk)
+    }
+
+    fn put(
+        &mut self,
+        name: &str,
+        tensor: &Tensor<'_>,
+        encoding: &Encoding,
+        on_chunk: &mut dyn FnMut(&CodedChunk<'_>) -> Result<()>,
+    ) -> Result<TensorReport> {
+        let meta =
+            TensorMeta { name: name.to_owned(), dtype: tensor.dtype(), shape: tensor.shape().to_vec() };
+        let target = encoding.target.to_string();
+        let bases = bases(encoding);
+        telecine_core::encode(self.registry, tensor, encoding, |chunk| {
+            // All chunks of a tensor share a chain: a basis comes before the first of them.
+            for basis in
+                bases.iter().filter(|basis| chunk.transform.contains(&format!("{:016x}", basis.id())))
+            {
+                self.store(basis)?;
+            }
+            self.file.write(&meta, &target, &chunk)?;
+            on_chunk(&chunk)
+        })
+    }
+
+    /// Stores a basis once: as bf16 where that holds its values exactly, else as f32; losslessly either way.
+    fn store(&mut self, basis: &Basis) -> Result<()> {
+        if !self.stored_bases.insert(basis.id()) {
+            return Ok(());
+        }
+        let cols = basis.cols() as u64;
+        let wide = TensorBuf::from_f32(&[cols, cols], basis.values())?;
+        let mut narrow =
+            TensorBuf { dtype: DType::Bf16, shape: wide.shape.clone(), bytes: vec![0; wide.bytes.len() / 2] };
+        DType::Bf16.write_f32(basis.values(), &mut narrow.bytes);
+        let stored = if narrow.to_f32() == basis.values() { narrow } else { wide };
+        let name = basis_name(basis.id());
+        self.put(&name, &stored.view()?, &Encoding::new(Target::Lossless), &mut |_| Ok(()))?;
+        Ok(())
+    }
+
+    /// The size that the file would have if it were finished now, or slightly more.
+    pub fn bytes_so_far(&self) -> u64 {
+        self.file.bytes_so_far()
+    }
+
+    /// Completes the file under its final name; returns its size in bytes.
+    ///
+    /// # Errors
+    /// As [`FileWriter::finish`].
+    pub fn finish(self) -> Result<u64> {
+        self.file.finish()
+    }
+}
