@@ -207,3 +207,6 @@ impl<'a> At<'a, '_> {
 fn wrong(column: Column, reason: &str) -> String {
     format!("column `{}` {reason}", column.name())
 }
+
+#[cfg(test)]
+mod tests;

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::fmt;
 use std::fs::File;
 use std::io;
+use std::ops::Range;
 use std::path::Path;
 
 use memmap2::Mmap;
-use telecine_core::{CodedChunk, Limits};
+use telecine_core::{CodedChunk, Limits, MatrixShape};
 
 use crate::batch::Batch;
 use crate::entry::{Sum, TensorEntry};
@@ -108,16 +109,7 @@ impl Container {
     /// `Invalid` for a row that is not there, `Corrupt` where checksum or columns do not fit, `Limit`.
     pub fn chunk(&self, row: u64) -> Result<CodedChunk<'_>> {
         let place = &self.place;
-        if row >= self.rows {
-            return Err(telecine_core::Error::invalid(format!(
-                "row {row} of a container of {} rows",
-                self.rows
-            ))
-            .into());
-        }
-        let index = self.starts.partition_point(|&start| start <= row) - 1;
-        let (found, checksum) = row_of(&self.batches[index], row - self.starts[index], self.bytes.as_slice())
-            .map_err(|reason| place.corrupt(format_args!("row {row}: {reason}")))?;
+        let (found, checksum) = self.row(row)?;
         let actual = found.checksum();
         if actual != checksum {
             return Err(place.corrupt(format_args!(
@@ -126,6 +118,60 @@ impl Container {
             )));
         }
         found.coded(&self.limits).map_err(|error| place.damaged_row(row, error))
+    }
+
+    /// The columns of this row of the container, and the checksum that they should have.
+    fn row(&self, row: u64) -> Result<(Row<'_>, u64)> {
+        if row >= self.rows {
+            let reason = format!("row {row} of a container of {} rows", self.rows);
+            return Err(telecine_core::Error::invalid(reason).into());
+        }
+        let index = self.starts.partition_point(|&start| start <= row) - 1;
+        row_of(&self.batches[index], row - self.starts[index], self.bytes.as_slice())
+            .map_err(|reason| self.place.corrupt(format_args!("row {row}: {reason}")))
+    }
+
+    /// The rows of the container whose chunks hold these rows of a tensor's matrix view.
+    ///
+    /// Only the descriptive columns are looked at; [`Container::chunk`] compares the checksums of those that are read.
+    ///
+    /// # Errors
+    /// `Invalid` for rows that the tensor does not have, or an entry of another container.
+    pub fn chunks_holding(&self, entry: &TensorEntry, rows: Range<u64>) -> Result<Range<u64>> {
+        let matrix = MatrixShape::of(&entry.meta.shape);
+        let ours =
+            self.find(&entry.meta.name).is_some_and(|own| own.meta == entry.meta && own.rows == entry.rows);
+        if !ours || rows.start > rows.end || rows.end > matrix.rows {
+            return Err(telecine_core::Error::invalid(format!(
+                "rows {}..{} of tensor {:?}, which has {} in {} chunks",
+                rows.start,
+                rows.end,
+                entry.meta.name,
+                matrix.rows,
+                entry.rows.end - entry.rows.start
+            ))
+            .into());
+        }
+        if rows.is_empty() {
+            return Ok(entry.rows.start..entry.rows.start);
+        }
+        let first = self.first_chunk(&entry.rows, |end| end > rows.start)?;
+        let last = self.first_chunk(&entry.rows, |end| end >= rows.end)?;
+        Ok(first..last + 1)
+    }
+
+    /// The first of a tensor's container rows with an end that is `far` enough, by bisection; the last if none is.
+    fn first_chunk(&self, rows: &Range<u64>, far: impl Fn(u64) -> bool) -> Result<u64> {
+        let (mut low, mut high) = (rows.start, rows.end - 1);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if far(self.row(middle)?.0.row_end) {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+        }
+        Ok(low)
     }
 
     /// Size of the file.

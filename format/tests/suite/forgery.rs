@@ -288,8 +288,11 @@ fn nulls_are_damage() {
     let mut columns = batch.columns().to_vec();
     columns[nmse] = Arc::new(Float64Array::from(vec![Some(0.0), None, None, None, None, None]));
     let nullable = RecordBatch::try_new(schema.clone(), columns).unwrap();
-    let error = open(file_of(&schema, &[nullable])).unwrap_err();
-    assert!(matches!(&error, Error::Core(CoreError::Corrupt(_))), "{error:?}");
+    // Nulls are found whether the schema admits to them or not.
+    for schema in [schema, batch.schema()] {
+        let error = open(file_of(&schema, std::slice::from_ref(&nullable))).unwrap_err();
+        assert!(matches!(&error, Error::Core(CoreError::Corrupt(_))), "{error:?}");
+    }
 }
 
 #[test]
@@ -298,6 +301,31 @@ fn a_batch_without_rows_is_passed_over() {
     let batches =
         [batch.slice(0, 0), batch.slice(0, 2), batch.slice(2, 0), batch.slice(2, 4), batch.slice(6, 0)];
     assert_eq!(read_file_bytes(&file_of(&batch.schema(), &batches)).unwrap(), small());
+}
+
+#[test]
+fn a_footer_that_lists_batches_in_another_order_or_twice_is_damage() {
+    let batch = small_batch();
+    let parts = [batch.slice(0, 3), batch.slice(3, 1), batch.slice(4, 2)];
+    let bytes = file_of(&batch.schema(), &parts);
+    // The footer has the batches' blocks one after the other, 24 bytes each, the last of which comes last.
+    let offsets: Vec<_> = (0..bytes.len() - 8)
+        .filter(|&at| at % 8 == 0 && bytes[at..at + 4] == [0xff; 4])
+        .map(|at| (at as u64).to_le_bytes())
+        .collect();
+    let [_schema, first, second, third, _end] = offsets[..] else { panic!("{offsets:?}") };
+    let place = |offset: [u8; 8]| bytes.windows(8).rposition(|window| window == offset).unwrap();
+    let blocks = [place(first), place(second), place(third)].map(|at| at..at + 24);
+    assert_eq!((blocks[1].start, blocks[2].start), (blocks[0].end, blocks[1].end));
+    assert_eq!(read_file_bytes(&bytes).unwrap(), small());
+    for order in [[1, 0, 2], [0, 2, 1], [1, 2, 2], [0, 0, 1], [2, 2, 2]] {
+        let mut changed = bytes.clone();
+        for (place, from) in blocks.iter().zip(order) {
+            changed[place.clone()].copy_from_slice(&bytes[blocks[from].clone()]);
+        }
+        let message = open(changed).unwrap_err().to_string();
+        assert!(message.contains("is said to be at"), "{order:?}: {message}");
+    }
 }
 
 #[test]

@@ -1,8 +1,8 @@
 //! What is written is read back, from files and streams.
 
 use proptest::prelude::*;
-use telecine_core::{CodecId, DType, Limits, MatrixShape};
-use telecine_format::{Container, StreamRow};
+use telecine_core::{CodecId, DType, Error as CoreError, Limits, MatrixShape};
+use telecine_format::{Container, Error, StreamRow};
 
 use crate::rows::{
     file_bytes, read_container, read_file_bytes, read_stream_bytes, small, stream_bytes, tensor, write_file,
@@ -101,6 +101,35 @@ fn a_chunk_without_energy_counts_with_its_largest_error() {
     let container = Container::from_bytes(file_bytes(&rows), &Limits::default()).unwrap();
     assert_eq!(container.tensors()[0].nmse, (0.25 * 16.0 + 0.02 * 16.0) / 16.0);
     assert_eq!(container.chunk(0).unwrap().nmse, f64::INFINITY);
+}
+
+#[test]
+fn a_range_of_rows_is_held_by_the_chunks_that_meet_it() {
+    let rows =
+        [tensor("first", DType::F32, &[3, 16], 1), tensor("weight", DType::F32, &[23, 16], 5), small()]
+            .concat();
+    let container = Container::from_bytes(file_bytes(&rows), &Limits::default()).unwrap();
+    let entry = container.find("weight").unwrap();
+    for start in 0..=23 {
+        for end in start..=23 {
+            let held = container.chunks_holding(entry, start..end).unwrap();
+            let meets = |row: &u64| {
+                let chunk = container.chunk(*row).unwrap();
+                chunk.rows.start < end && start < chunk.rows.end
+            };
+            let expected: Vec<_> = entry.rows.clone().filter(|row| start < end && meets(row)).collect();
+            assert_eq!(held.collect::<Vec<_>>(), expected, "{start}..{end}");
+        }
+    }
+    assert_eq!(container.chunks_holding(&container.tensors()[0], 1..3).unwrap(), 1..3);
+    let nothing = container.find("nothing").unwrap();
+    assert!(container.chunks_holding(nothing, 0..0).unwrap().is_empty());
+    let other = Container::from_bytes(file_bytes(&small()), &Limits::default()).unwrap();
+    let (begin, end) = (2, 1);
+    for (entry, rows) in [(entry, 0..24), (entry, begin..end), (nothing, 0..1), (&other.tensors()[0], 0..1)] {
+        let error = container.chunks_holding(entry, rows.clone()).unwrap_err();
+        assert!(matches!(error, Error::Core(CoreError::Invalid(_))), "{rows:?}: {error:?}");
+    }
 }
 
 #[test]
