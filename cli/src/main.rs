@@ -1,1 +1,37 @@
-fn main() {}
+//! The `telecine` command.
+
+mod args;
+mod commands;
+mod failure;
+mod input;
+mod output;
+mod report;
+mod screen;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Cli, Command};
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = match &cli.command {
+        Command::Pack(args) => commands::pack::run(args),
+        Command::Unpack(args) => commands::unpack::run(args),
+        Command::Inspect(args) => commands::inspect::run(args),
+        Command::Compare(args) => commands::compare::run(args),
+        Command::Sweep(args) => commands::sweep::run(args),
+        Command::Backends(args) => commands::backends::run(args),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            // A name may hold line feeds and terminal codes: one line, printable.
+            let line: String =
+                failure.message.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+            eprintln!("telecine: {line}");
+            ExitCode::from(failure.status)
+        }
+    }
+}

@@ -74,25 +74,7 @@ impl<'r> Reader<'r> {
 
     /// The chunks of an entry that hold these rows.
     fn chunks(&self, entry: &TensorEntry, rows: &Range<u64>) -> Result<Vec<CodedChunk<'_>>> {
-        let mut found = Vec::new();
-        // Chunks lie in the order of their rows: search for the first, stop behind the last.
-        let (mut low, mut high) = (entry.rows.start, entry.rows.end);
-        while low < high {
-            let middle = low + (high - low) / 2;
-            if self.container.chunk(middle)?.rows.end <= rows.start {
-                low = middle + 1
-            } else {
-                high = middle
-            }
-        }
-        for row in low..entry.rows.end {
-            let chunk = self.container.chunk(row)?;
-            if chunk.rows.start >= rows.end {
-                break;
-            }
-            found.push(chunk);
-        }
-        Ok(found)
+        self.container.chunks_holding(entry, rows.clone())?.map(|row| self.container.chunk(row)).collect()
     }
 
     /// Decodes a tensor chunk by chunk, several at a time on all cores; `sink` gets the little-endian bytes of each in

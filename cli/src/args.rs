@@ -1,0 +1,232 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use telecine::{Effort, Target};
+
+use crate::failure::{Failure, Result};
+
+/// Makes any tensor small, and gets it back.
+#[derive(Parser)]
+#[command(name = "telecine", version, about, after_help = STATUSES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const STATUSES: &str = "Exit status: 0 done, 1 I/O or other, 2 the call is wrong, 3 no backend for it here, \
+                        4 the input is damaged or not ours, 5 over a limit.";
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Compress tensors into one file.
+    Pack(PackArgs),
+    /// Get tensors back, with their names, dtypes and shapes.
+    Unpack(UnpackArgs),
+    /// List the tensors of a packed file.
+    Inspect(InspectArgs),
+    /// Measure a packed file against its original.
+    Compare(CompareArgs),
+    /// Draw rate–distortion curves of every codec on your tensors.
+    Sweep(SweepArgs),
+    /// List the backends of this build, and whether they work here.
+    Backends(BackendsArgs),
+}
+
+#[derive(Args)]
+pub(crate) struct PackArgs {
+    /// Files to read: .safetensors, .safetensors.index.json (all shards), .npy, .npz.
+    #[arg(required = true, value_name = "IN")]
+    pub(crate) inputs: Vec<PathBuf>,
+    /// The file to write.
+    #[arg(short, long, value_name = "OUT.arrow")]
+    pub(crate) output: PathBuf,
+    #[command(flatten)]
+    pub(crate) target: TargetArgs,
+    #[command(flatten)]
+    pub(crate) coding: CodingArgs,
+    /// The transform before quantisation: auto, none, or a chain such as centre+dct(32) or hadamard(128).
+    #[arg(long, default_value = "auto", value_name = "CHAIN")]
+    pub(crate) transform: String,
+    /// A target for the tensors whose name fits: 'GLOB=TARGET', where TARGET is bits=B, nmse=E, max-abs=E, step=S or
+    /// lossless. The last rule that fits counts.
+    #[arg(long = "rule", value_name = "GLOB=TARGET")]
+    pub(crate) rules: Vec<String>,
+    /// Overwrite the output.
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+pub(crate) struct TargetArgs {
+    /// Bits per value over all tensors, every byte of the file counted.
+    #[arg(long, value_name = "B", allow_negative_numbers = true)]
+    bits: Option<f64>,
+    /// Normalised mean squared error of each tensor, at most.
+    #[arg(long, value_name = "E", allow_negative_numbers = true)]
+    nmse: Option<f64>,
+    /// Absolute error of every value, at most.
+    #[arg(long, value_name = "E", allow_negative_numbers = true)]
+    max_abs: Option<f64>,
+    /// Quantiser step in the tensors' units.
+    #[arg(long, value_name = "S", allow_negative_numbers = true)]
+    step: Option<f64>,
+    /// Every value bit-exact.
+    #[arg(long)]
+    lossless: bool,
+}
+
+impl TargetArgs {
+    /// The target that was given.
+    pub(crate) fn target(&self) -> Result<Target> {
+        let target = match (self.bits, self.nmse, self.max_abs, self.step) {
+            (Some(bits), ..) => Target::Bits(bits),
+            (_, Some(nmse), ..) => Target::Nmse(nmse),
+            (_, _, Some(bound), _) => Target::MaxAbs(bound),
+            (_, _, _, Some(step)) => Target::Step(step),
+            _ => Target::Lossless,
+        };
+        target.check()?;
+        Ok(target)
+    }
+}
+
+#[derive(Args)]
+pub(crate) struct CodingArgs {
+    /// The codec's id, such as tns1 or zstd.
+    #[arg(long, value_name = "ID")]
+    pub(crate) codec: Option<String>,
+    /// The one backend to use, by name.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) backend: Option<String>,
+    /// How long to search.
+    #[arg(long, value_enum, default_value_t = EffortArg::Balanced)]
+    pub(crate) effort: EffortArg,
+    /// Threads; all cores unless given.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) jobs: Option<u16>,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum EffortArg {
+    Fast,
+    Balanced,
+    Best,
+}
+
+impl From<EffortArg> for Effort {
+    fn from(effort: EffortArg) -> Self {
+        match effort {
+            EffortArg::Fast => Self::Fast,
+            EffortArg::Balanced => Self::Balanced,
+            EffortArg::Best => Self::Best,
+        }
+    }
+}
+
+#[derive(Args)]
+pub(crate) struct UnpackArgs {
+    /// The packed file.
+    #[arg(value_name = "IN.arrow")]
+    pub(crate) input: PathBuf,
+    /// The file to write: .safetensors, or .npy for one tensor.
+    #[arg(short, long, value_name = "OUT")]
+    pub(crate) output: PathBuf,
+    /// Only the tensors whose name fits.
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) tensor: Option<String>,
+    /// Only these rows, as A..B, of tensors read as matrices: a row is the last dimension.
+    #[arg(long, value_name = "A..B")]
+    pub(crate) rows: Option<String>,
+    /// Threads; all cores unless given.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) jobs: Option<u16>,
+    /// Overwrite the output.
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct InspectArgs {
+    /// The packed file.
+    #[arg(value_name = "IN.arrow")]
+    pub(crate) input: PathBuf,
+    /// Check every checksum and decode everything.
+    #[arg(long)]
+    pub(crate) verify: bool,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct CompareArgs {
+    /// The original file.
+    #[arg(value_name = "ORIGINAL")]
+    pub(crate) original: PathBuf,
+    /// The packed file.
+    #[arg(value_name = "IN.arrow")]
+    pub(crate) packed: PathBuf,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct SweepArgs {
+    /// Files to read, as pack reads them.
+    #[arg(required = true, value_name = "IN")]
+    pub(crate) inputs: Vec<PathBuf>,
+    /// The report to write.
+    #[arg(short, long, value_name = "REPORT.html")]
+    pub(crate) output: PathBuf,
+    /// Codec ids, joined by commas; every lossy one that works here, and zstd, unless given.
+    #[arg(long, value_name = "IDS", value_delimiter = ',')]
+    pub(crate) codecs: Vec<String>,
+    /// Bits per value, joined by commas.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_values_t = [1.0, 2.0, 3.0, 4.0, 5.0])]
+    pub(crate) bits: Vec<f64>,
+    /// Only the tensors whose name fits.
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) tensor: Option<String>,
+    /// How long to search.
+    #[arg(long, value_enum, default_value_t = EffortArg::Balanced)]
+    pub(crate) effort: EffortArg,
+    /// Threads; all cores unless given.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) jobs: Option<u16>,
+    /// Write the figures as JSON, too.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// Overwrite the outputs.
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct BackendsArgs {
+    /// Print one JSON document.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Limits the threads of everything that follows.
+pub(crate) fn use_jobs(jobs: Option<u16>) -> Result<()> {
+    let Some(jobs) = jobs else { return Ok(()) };
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(usize::from(jobs)).build_global();
+    pool.map_err(|error| Failure::other(format!("{jobs} threads cannot be had: {error}")))
+}
+
+/// A matcher for names; `*` stands for any characters, dots and slashes included.
+pub(crate) fn glob(text: &str) -> Result<globset::GlobMatcher> {
+    let glob = globset::GlobBuilder::new(text).literal_separator(false).build();
+    Ok(glob.map_err(|error| Failure::usage(format!("pattern {text:?}: {error}")))?.compile_matcher())
+}

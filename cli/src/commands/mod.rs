@@ -1,0 +1,8 @@
+//! The commands, one file each.
+
+pub(crate) mod backends;
+pub(crate) mod compare;
+pub(crate) mod inspect;
+pub(crate) mod pack;
+pub(crate) mod sweep;
+pub(crate) mod unpack;

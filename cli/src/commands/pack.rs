@@ -1,0 +1,270 @@
+//! `telecine pack`: compress tensors into one file.
+
+use std::time::Instant;
+
+use globset::GlobMatcher;
+use rayon::prelude::*;
+use serde::Serialize;
+use telecine::{
+    Budget, BudgetItem, Chain, Codec, CodecId, Encoding, Limits, MatrixShape, Registry, Target,
+    TransformChoice, Writer, default_registry,
+};
+
+use crate::args::{CodingArgs, PackArgs, glob, use_jobs};
+use crate::failure::{Failure, Result};
+use crate::input::{Entry, Model};
+use crate::output::check_free;
+use crate::screen::{self, Table};
+
+#[derive(Serialize)]
+struct Report {
+    tensors: Vec<Packed>,
+    total: Total,
+}
+
+#[derive(Serialize)]
+struct Packed {
+    name: String,
+    dtype: &'static str,
+    shape: Vec<u64>,
+    values: u64,
+    bytes: u64,
+    bits: f64,
+    nmse: f64,
+    max_abs_error: f64,
+    codec: String,
+    transform: String,
+    target: String,
+    seconds: f64,
+}
+
+#[derive(Serialize)]
+struct Total {
+    values: u64,
+    /// The size of the file.
+    bytes: u64,
+    /// What of it is neither packets nor side information.
+    container_bytes: u64,
+    bits: f64,
+    seconds: f64,
+}
+
+/// How one tensor is to be encoded.
+struct Plan {
+    encoding: Encoding,
+    /// Takes its share of the model's bits.
+    shares: bool,
+    /// Has a target of its own.
+    ruled: bool,
+}
+
+pub(crate) fn run(args: &PackArgs) -> Result<()> {
+    let start = Instant::now();
+    let target = args.target.target()?;
+    check_free(&args.output, args.force)?;
+    use_jobs(args.coding.jobs)?;
+    let registry = default_registry();
+    let limits = Limits::default();
+    let base = encoding(&registry, target, &args.coding, &args.transform)?;
+    let rules = args.rules.iter().map(|rule| parse_rule(rule)).collect::<Result<Vec<_>>>()?;
+    let model = Model::open(&args.inputs, &limits)?;
+    let plans: Vec<Plan> = model.entries().iter().map(|entry| plan(entry, &base, &rules)).collect();
+    screen::stop_on_interrupt();
+
+    let mut writer = Writer::create(&args.output, args.force, &registry)?;
+    let mut budget = match target {
+        Target::Bits(bits) => Some(Budget::new(bits, &items(&model, &plans, &base)?)?),
+        _ => None,
+    };
+    let bar = screen::progress(model.entries().iter().map(Entry::values).sum());
+    let mut tensors = Vec::with_capacity(plans.len());
+    for (entry, plan) in model.entries().iter().zip(plans) {
+        bar.set_message(entry.name.clone());
+        let before = writer.bytes_so_far();
+        let mut encoding = plan.encoding;
+        if let (Some(budget), true) = (&budget, plan.shares) {
+            encoding.target = Target::Bits(budget.bits_for_next(before));
+        }
+        let packed = pack_one(&model, entry, &encoding, &mut writer, &mut |values| bar.inc(values))
+            .map_err(|failure| screen::or_stopped(failure.about(format!("tensor {:?}", entry.name))))?;
+        if let Some(budget) = &mut budget {
+            if plan.ruled {
+                budget.written_outside(writer.bytes_so_far() - before);
+            } else {
+                budget.done(&item(entry, &encoding, (!plan.shares).then_some(packed.bytes)));
+            }
+        }
+        tensors.push(packed);
+    }
+    let bytes = writer.finish()?;
+    bar.finish_and_clear();
+    let report = Report { total: total(&tensors, bytes, start), tensors };
+    if args.json { screen::print_json(&report) } else { screen::print(&table(&report)) }
+}
+
+/// The encoding that flags ask for.
+pub(crate) fn encoding(
+    registry: &Registry,
+    target: Target,
+    coding: &CodingArgs,
+    transform: &str,
+) -> Result<Encoding> {
+    let mut encoding = Encoding::new(target);
+    encoding.codec = coding.codec.as_deref().map(CodecId::parse).transpose()?;
+    encoding.backend.clone_from(&coding.backend);
+    encoding.effort = coding.effort.into();
+    encoding.transform = match transform {
+        "auto" => TransformChoice::Auto,
+        chain => TransformChoice::Chain(Chain::parse(chain, &|_| None)?),
+    };
+    if let Some(name) = &encoding.backend
+        && !registry.list().iter().any(|listing| listing.name == name)
+    {
+        return Err(Failure::usage(format!("no backend is named {name}; `telecine backends` lists them")));
+    }
+    Ok(encoding)
+}
+
+fn parse_rule(rule: &str) -> Result<(GlobMatcher, Target)> {
+    let wrong = || {
+        Failure::usage(format!("rule {rule:?} is not written as 'GLOB=TARGET', such as '*.weight=bits=3'"))
+    };
+    // Targets hold an equals sign of their own, but for `lossless`.
+    let (pattern, target) = match rule.strip_suffix("=lossless") {
+        Some(pattern) => (pattern, "lossless"),
+        None => {
+            let value = rule.rfind('=').ok_or_else(wrong)?;
+            let name = rule[..value].rfind('=').ok_or_else(wrong)?;
+            (&rule[..name], &rule[name + 1..])
+        }
+    };
+    Ok((
+        glob(pattern)?,
+        Target::parse(target).map_err(|error| Failure::from(error).about(format!("rule {rule:?}")))?,
+    ))
+}
+
+fn plan(entry: &Entry, base: &Encoding, rules: &[(GlobMatcher, Target)]) -> Plan {
+    let mut encoding = base.clone();
+    if let Some((_, target)) = rules.iter().rev().find(|(glob, _)| glob.is_match(&entry.name)) {
+        // Asked for by name: small or not, this is what is wanted.
+        encoding.target = *target;
+        encoding.keep_small = false;
+        return Plan { encoding, shares: false, ruled: true };
+    }
+    // Numbers that count or point must not change unless someone says so.
+    if base.keeps_small(&entry.shape) || !entry.dtype.is_float() {
+        encoding.target = Target::Lossless;
+    }
+    let shares = matches!(encoding.target, Target::Bits(_));
+    Plan { encoding, shares, ruled: false }
+}
+
+/// What the budget has to know; kept tensors are encoded once to learn their size.
+fn items(model: &Model, plans: &[Plan], base: &Encoding) -> Result<Vec<BudgetItem>> {
+    let codec = Codec::new();
+    let pairs: Vec<_> = model.entries().iter().zip(plans).filter(|(_, plan)| !plan.ruled).collect();
+    let items = pairs.into_par_iter().map(|(entry, plan)| {
+        let kept = if plan.shares {
+            None
+        } else {
+            let data = model.data(entry)?;
+            Some(codec.encode(&data.tensor(entry)?, &plan.encoding)?.report.bytes)
+        };
+        Ok(item(entry, base, kept))
+    });
+    items.collect()
+}
+
+fn item(entry: &Entry, encoding: &Encoding, kept_bytes: Option<u64>) -> BudgetItem {
+    let chunks = MatrixShape::of(&entry.shape).chunks(encoding.chunk_values).len().max(1);
+    BudgetItem { values: entry.values(), chunks, kept_bytes }
+}
+
+fn pack_one(
+    model: &Model,
+    entry: &Entry,
+    encoding: &Encoding,
+    writer: &mut Writer<'_>,
+    advance: &mut dyn FnMut(u64),
+) -> Result<Packed> {
+    let start = Instant::now();
+    let data = model.data(entry)?;
+    let report = writer.add_with(&entry.name, &data.tensor(entry)?, encoding, &mut |chunk| {
+        advance(chunk.values);
+        screen::check_stop()
+    })?;
+    Ok(Packed {
+        name: entry.name.clone(),
+        dtype: entry.dtype.name(),
+        shape: entry.shape.clone(),
+        values: report.values,
+        bytes: report.bytes,
+        bits: report.bits(),
+        nmse: report.nmse,
+        max_abs_error: report.max_abs_error,
+        codec: report.codec,
+        transform: report.transform,
+        target: encoding.target.to_string(),
+        seconds: start.elapsed().as_secs_f64(),
+    })
+}
+
+#[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
+fn total(tensors: &[Packed], bytes: u64, start: Instant) -> Total {
+    let values: u64 = tensors.iter().map(|tensor| tensor.values).sum();
+    let payload: u64 = tensors.iter().map(|tensor| tensor.bytes).sum();
+    let bits = if values == 0 { 0.0 } else { bytes as f64 * 8.0 / values as f64 };
+    let container_bytes = bytes.saturating_sub(payload);
+    Total { values, bytes, container_bytes, bits, seconds: start.elapsed().as_secs_f64() }
+}
+
+fn table(report: &Report) -> String {
+    let columns = [
+        "<tensor",
+        "<dtype",
+        "<shape",
+        "values",
+        "bytes",
+        "bits",
+        "nmse",
+        "max error",
+        "<codec",
+        "<transform",
+        "seconds",
+    ];
+    let mut table = Table::new(&columns);
+    for tensor in &report.tensors {
+        table.row(vec![
+            tensor.name.clone(),
+            tensor.dtype.into(),
+            screen::shape(&tensor.shape),
+            tensor.values.to_string(),
+            screen::bytes(tensor.bytes),
+            format!("{:.3}", tensor.bits),
+            screen::error(tensor.nmse),
+            screen::error(tensor.max_abs_error),
+            tensor.codec.clone(),
+            tensor.transform.clone(),
+            format!("{:.2}", tensor.seconds),
+        ]);
+    }
+    let Total { values, bytes, container_bytes, bits, seconds } = &report.total;
+    let empty = String::new;
+    let container = screen::bytes(*container_bytes);
+    table.row(vec!["container".into(), empty(), empty(), empty(), container]);
+    table.row(vec![
+        format!("total of {} tensors", report.tensors.len()),
+        empty(),
+        empty(),
+        values.to_string(),
+        screen::bytes(*bytes),
+        format!("{bits:.3}"),
+        empty(),
+        empty(),
+        empty(),
+        empty(),
+        format!("{seconds:.2}"),
+    ]);
+    table.text()
+}

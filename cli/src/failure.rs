@@ -1,0 +1,66 @@
+//! Failures of the command: one line for people, one exit status for scripts.
+
+use std::fmt;
+use std::io;
+use std::path::Path;
+
+use telecine::{CoreError, Error};
+
+/// Why the command ends early.
+#[derive(Debug)]
+pub(crate) struct Failure {
+    /// 1 I/O or other, 2 the call is wrong, 3 no backend here, 4 damaged or not ours, 5 over a limit.
+    pub(crate) status: u8,
+    pub(crate) message: String,
+}
+
+pub(crate) type Result<T> = std::result::Result<T, Failure>;
+
+impl Failure {
+    pub(crate) fn io(path: &Path, what: &str, error: &io::Error) -> Self {
+        Self { status: 1, message: format!("{}: {what}: {error}", path.display()) }
+    }
+
+    pub(crate) fn other(message: impl Into<String>) -> Self {
+        Self { status: 1, message: message.into() }
+    }
+
+    pub(crate) fn usage(message: impl Into<String>) -> Self {
+        Self { status: 2, message: message.into() }
+    }
+
+    pub(crate) fn damaged(path: &Path, reason: impl fmt::Display) -> Self {
+        Self { status: 4, message: format!("{}: {reason}", path.display()) }
+    }
+
+    /// The same failure, with what it is about in front.
+    pub(crate) fn about(mut self, what: impl fmt::Display) -> Self {
+        self.message = format!("{what}: {}", self.message);
+        self
+    }
+}
+
+impl From<CoreError> for Failure {
+    fn from(error: CoreError) -> Self {
+        let status = match error {
+            CoreError::Invalid(_) | CoreError::Unsupported(_) => 2,
+            CoreError::Unavailable(_) => 3,
+            CoreError::Corrupt(_) => 4,
+            CoreError::Limit { .. } => 5,
+            _ => 1,
+        };
+        Self { status, message: error.to_string() }
+    }
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Core(error) => error.into(),
+            Error::NotThisFormat { .. } | Error::NewerVersion { .. } => {
+                Self { status: 4, message: error.to_string() }
+            }
+            _ => Self { status: 1, message: error.to_string() },
+        }
+    }
+}
