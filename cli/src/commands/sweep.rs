@@ -131,7 +131,6 @@ fn measure(
     }))
 }
 
-#[expect(clippy::cast_precision_loss, reason = "means of many values")]
 fn describe(entry: &Entry, tensor: &Tensor<'_>, curves: Vec<Curve>) -> TensorCurve {
     let (mut sum, mut squares, mut count) = (0f64, 0f64, 0f64);
     let block = 1 << 20;

@@ -25,9 +25,12 @@ impl AtomicFile {
     pub(crate) fn create(path: &Path, overwrite: bool) -> Result<Self> {
         check_free(path, overwrite)?;
         let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let file = tempfile::Builder::new()
-            .prefix(".telecine-")
-            .suffix(".tmp")
+        let mut builder = tempfile::Builder::new();
+        builder.prefix(".telecine-").suffix(".tmp");
+        // A temporary file is its owner's alone; this one is about to be an ordinary file.
+        #[cfg(unix)]
+        builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        let file = builder
             .tempfile_in(folder)
             .map_err(|error| Failure::io(path, "cannot be created in its folder", &error))?;
         Ok(Self { path: path.to_owned(), file: BufWriter::with_capacity(1 << 20, file), overwrite })
