@@ -38,3 +38,7 @@ pub use telecine_format::{
     Container, Error, FileWriter, Result, StreamReader, StreamRow, StreamWriter, TensorEntry,
 };
 pub use writer::Writer;
+
+#[doc = include_str!("../../README.md")]
+#[cfg(doctest)]
+struct ReadmeExamples;
