@@ -9,6 +9,7 @@ use crate::bytes::{read_length, take, write_varint};
 use crate::decode::PlaneDecoder;
 use crate::encode::PlaneEncoder;
 use crate::plane::PlaneSpec;
+use crate::simd::Way;
 
 static INFO: BackendInfo = BackendInfo {
     name: "native",
@@ -52,7 +53,7 @@ impl Backend for Native {
 
     fn decoder(&self, spec: GroupSpec) -> Result<Box<dyn Decoder>> {
         INFO.capabilities.check(INFO.name, &spec)?;
-        Ok(Box::new(NativeDecoder { spec, plane: PlaneDecoder::default() }))
+        Ok(Box::new(NativeDecoder { spec, plane: PlaneDecoder::new(Way::here()[0]) }))
     }
 }
 

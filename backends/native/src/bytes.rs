@@ -73,38 +73,8 @@ impl RawWriter {
     }
 }
 
-/// Reads what [`RawWriter`] wrote.
-pub(crate) struct RawReader<'a> {
-    bytes: &'a [u8],
-    held: u64,
-    count: u32,
-}
-
-impl<'a> RawReader<'a> {
-    pub(crate) fn new(bytes: &'a [u8]) -> Self {
-        Self { bytes, held: 0, count: 0 }
-    }
-
-    /// Whether all bytes were taken.
-    pub(crate) fn is_done(&self) -> bool {
-        self.bytes.is_empty()
-    }
-
-    /// Takes up to 16 bits.
-    pub(crate) fn take(&mut self, count: u8) -> Result<i32> {
-        while self.count < u32::from(count) {
-            let (&byte, rest) = self
-                .bytes
-                .split_first()
-                .ok_or_else(|| Error::corrupt("raw bits of a tns1 packet end early"))?;
-            self.bytes = rest;
-            self.held |= u64::from(byte) << self.count;
-            self.count += 8;
-        }
-        #[expect(clippy::cast_possible_truncation, reason = "at most 16 bits")]
-        let bits = (self.held & ((1 << count) - 1)) as i32;
-        self.held >>= count;
-        self.count -= u32::from(count);
-        Ok(bits)
-    }
+/// Takes up to 16 bits at a bit position of what [`RawWriter`] wrote; `bytes` go on for 4 more.
+pub(crate) fn raw_bits(bytes: &[u8], at: usize, count: u8) -> u32 {
+    let held = bytes.get(at / 8..).and_then(|rest| rest.first_chunk()).map_or(0, |b| u32::from_le_bytes(*b));
+    held >> (at % 8) & ((1 << count) - 1)
 }

@@ -1,33 +1,62 @@
-//! Reading a plane: the plain way, which every fast one must agree with.
+//! Reading a plane: the packet is taken apart, then its samples are decoded the fastest way there is here.
 
 use telecine_core::{Error, Result};
 
-use crate::bytes::{RawReader, read_length, take, take_array};
+use crate::bytes::{read_length, take, take_array};
 use crate::context::{Classes, MAX_CONTEXTS};
 use crate::model::{Alphabet, code_distribution};
-use crate::plane::{LOWEST, MAX_LOG2_LANES, PlaneSpec, code_escape};
+use crate::plain;
+use crate::plane::{CONSTANT, LOWEST, MAX_LOG2_LANES, PlaneSpec};
 use crate::range::{Bit, Number, Reader};
-use crate::table::{SCALE, SCALE_BITS, TableModel};
+use crate::simd::Way;
+use crate::symbols::{Cursor, Job, PADDING, Tables};
+use crate::table::TableModel;
 use crate::trellis::Trellis;
 
-/// Buffers for decoding planes.
-#[derive(Debug, Default)]
-pub(crate) struct PlaneDecoder {
-    contexts: Vec<u8>,
-}
+/// Planes of fewer samples are decoded without tables: filling those would take longer.
+const FEW: usize = 4096;
 
-/// An entry of a decoding table: the symbol at one position of the scale.
-#[derive(Debug, Clone, Copy)]
-struct Entry {
-    frequency: u16,
-    /// Position within the symbol.
-    offset: u16,
-    slot: u16,
+/// Buffers for decoding planes.
+#[derive(Debug)]
+pub(crate) struct PlaneDecoder {
+    /// `None` decodes without tables.
+    way: Option<Way>,
+    tables: Tables,
+    contexts: Vec<u8>,
+    words: Vec<u8>,
+    raw: Vec<u8>,
 }
 
 impl PlaneDecoder {
+    /// A decoder that goes the way it is told, one of [`Way::here`].
+    pub(crate) fn new(way: Way) -> Self {
+        Self { way: Some(way), ..Self::plain() }
+    }
+
+    /// A decoder that goes the plain way.
+    pub(crate) fn plain() -> Self {
+        Self {
+            way: None,
+            tables: Tables::default(),
+            contexts: Vec::new(),
+            words: Vec::new(),
+            raw: Vec::new(),
+        }
+    }
+
     /// Fills `samples` from the packet part, which must end where the plane does.
     pub(crate) fn decode(&mut self, spec: &PlaneSpec, mut bytes: &[u8], samples: &mut [u16]) -> Result<()> {
+        if let [CONSTANT, low, high] = *bytes {
+            let sample = u16::from_le_bytes([low, high]);
+            if sample > spec.max() {
+                return Err(Error::corrupt(format!(
+                    "sample {sample} in a tns1 plane of depth {}",
+                    spec.depth
+                )));
+            }
+            samples.fill(sample);
+            return Ok(());
+        }
         let head = take(&mut bytes, 3)?;
         let trellis = Trellis::with_log2_states(head[0])
             .ok_or_else(|| Error::corrupt(format!("a tns1 trellis of 2^{} states", head[0])))?;
@@ -56,76 +85,51 @@ impl PlaneDecoder {
         };
         classes.contexts(spec.height, spec.width, &mut self.contexts);
         let mut models = (Number::default(), TableModel::default());
-        let mut alphabets = Vec::with_capacity(contexts);
-        let mut tables: Vec<Vec<Entry>> = Vec::with_capacity(2 * contexts);
+        let mut distributions = Vec::with_capacity(contexts);
         for _ in 0..contexts {
             let any = Alphabet { raw: 0, reach: 0 };
-            let distribution = code_distribution(&mut side, &mut models, any, None, has_trellis, symmetric)?;
-            alphabets.push(distribution.alphabet);
-            tables.extend(distribution.frequencies.iter().map(|frequencies| entries(frequencies)));
+            distributions.push(code_distribution(&mut side, &mut models, any, None, has_trellis, symmetric)?);
         }
         let word_count = read_length(&mut bytes)?;
         let lanes = 1usize << log2_lanes;
-        let mut states: Vec<u32> =
+        let states: Vec<u32> =
             take(&mut bytes, 4 * lanes)?.as_chunks::<4>().0.iter().map(|b| u32::from_le_bytes(*b)).collect();
         if states.iter().any(|&state| state < LOWEST) {
             return Err(Error::corrupt("a lane of a tns1 packet starts below its bound"));
         }
         let word_bytes =
             word_count.checked_mul(2).ok_or_else(|| Error::corrupt("a tns1 packet of too many words"))?;
-        let mut words = take(&mut bytes, word_bytes)?.as_chunks::<2>().0.iter();
-        let mut raw = RawReader::new(bytes);
-        let mut trellis_states = vec![0u16; lanes];
-        let mut escapes = (Number::default(), Bit::default());
-        let max = (1i32 << spec.depth) - 1;
-        for (at, sample) in samples.iter_mut().enumerate() {
-            let lane = at & (lanes - 1);
-            let context = usize::from(self.contexts[at]);
-            let parity = trellis_states[lane] & 1;
-            let table = &tables[2 * context + usize::from(parity)];
-            let state = &mut states[lane];
-            let entry = table
-                .get((*state & (SCALE - 1)) as usize)
-                .ok_or_else(|| Error::corrupt("a tns1 packet uses an empty table"))?;
-            *state = u32::from(entry.frequency) * (*state >> SCALE_BITS) + u32::from(entry.offset);
-            if *state < LOWEST {
-                let word = words.next().ok_or_else(|| Error::corrupt("a tns1 packet runs out of words"))?;
-                *state = *state << 16 | u32::from(u16::from_le_bytes(*word));
-            }
-            let alphabet = &alphabets[context];
-            let q = match alphabet.symbol(usize::from(entry.slot)) {
-                Ok(q) => q,
-                Err(parity) => {
-                    let q = code_escape(&mut side, &mut escapes, alphabet, 0)?;
-                    if q & 1 != parity {
-                        return Err(Error::corrupt("an escaped level of a tns1 packet has the wrong parity"));
-                    }
-                    q
-                }
-            };
-            let n = (q << alphabet.raw) | raw.take(alphabet.raw)?;
-            let level = if has_trellis { 2 * n + i32::from(parity) } else { n };
-            trellis_states[lane] = trellis.next(trellis_states[lane], n);
-            let value = if has_trellis { spec.mid() + reconstruct(level, spacing) } else { base + level };
-            *sample = u16::try_from(value.clamp(0, max)).unwrap_or(u16::MAX);
+        pad(take(&mut bytes, word_bytes)?, &mut self.words);
+        pad(bytes, &mut self.raw);
+        let job = Job {
+            trellis,
+            spacing,
+            centre: if has_trellis { spec.mid() } else { base },
+            max: i32::from(spec.max()),
+            contexts: &self.contexts,
+            distributions: &distributions,
+            words: &self.words,
+            raw: &self.raw,
+        };
+        let escapes = (Number::default(), Bit::default());
+        let mut cursor = Cursor { at: 0, states, paths: vec![0; lanes], word: 0, raw: 0, side, escapes };
+        if let Some(way) = self.way.filter(|_| spec.samples() >= FEW)
+            && self.tables.fill(&distributions, job.parities())
+        {
+            way.run(&job, &self.tables, &mut cursor, samples)?;
         }
-        if words.next().is_some() || !raw.is_done() || states.iter().any(|&state| state != LOWEST) {
+        plain::run(&job, &mut cursor, samples)?;
+        let all_taken = cursor.word == word_bytes && cursor.raw.div_ceil(8) == bytes.len();
+        if !all_taken || cursor.states.iter().any(|&state| state != LOWEST) {
             return Err(Error::corrupt("a tns1 packet goes on after its last sample"));
         }
         Ok(())
     }
 }
 
-/// The sample distance from the middle that a level stands for.
-#[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "clamped to 24 bits")]
-fn reconstruct(level: i32, spacing: f32) -> i32 {
-    (level as f32 * spacing).clamp(-1e6, 1e6).round_ties_even() as i32
-}
-
-fn entries(frequencies: &[u16]) -> Vec<Entry> {
-    let mut out = Vec::with_capacity(if frequencies.is_empty() { 0 } else { SCALE as usize });
-    for (slot, &frequency) in (0u16..).zip(frequencies) {
-        out.extend((0..frequency).map(|offset| Entry { frequency, offset, slot }));
-    }
-    out
+/// Copies bytes that vectors will be read from.
+fn pad(bytes: &[u8], padded: &mut Vec<u8>) {
+    padded.clear();
+    padded.extend_from_slice(bytes);
+    padded.resize(bytes.len() + PADDING, 0);
 }

@@ -5,7 +5,7 @@ use telecine_core::{Effort, Quality, Result};
 use crate::bytes::{RawWriter, write_varint};
 use crate::context::Classes;
 use crate::model::{Alphabet, Distribution, ESCAPES, MAX_REACH, code_distribution};
-use crate::plane::{LOWEST, PlaneSpec, code_escape, log2_lanes, split};
+use crate::plane::{CONSTANT, LOWEST, PlaneSpec, code_escape, log2_lanes, split};
 use crate::range::{Bit, Number, Writer};
 use crate::rates::Rates;
 use crate::table::{SCALE, SCALE_BITS, TableModel};
@@ -45,10 +45,18 @@ impl PlaneEncoder {
         out: &mut Vec<u8>,
     ) -> Result<()> {
         let range = samples.iter().fold((u16::MAX, 0), |(low, high), &s| (s.min(low), s.max(high)));
+        if range.0 >= range.1 {
+            write_constant(range.1, out);
+            return Ok(());
+        }
         let models = match quality {
-            Quality::Step(step) if range.0 < range.1 => self.model_values(spec, samples, step, effort),
+            Quality::Step(step) => self.model_values(spec, samples, step, effort),
             _ => self.model_levels(spec, samples, base(spec, range)),
         };
+        if models.trellis.log2_states > 0 && self.levels.iter().all(|&level| level == 0) {
+            write_constant(1 << (spec.depth - 1), out);
+            return Ok(());
+        }
         self.write(spec, &models, out)
     }
 
@@ -122,7 +130,7 @@ impl PlaneEncoder {
                 let own = self.levels.iter().zip(&self.contexts).filter(|(_, c)| usize::from(**c) == context);
                 let furthest =
                     own.map(|(level, _)| (level >> 1 >> alphabet.raw).unsigned_abs()).max().unwrap_or(0);
-                alphabet.reach = i32::try_from(furthest).unwrap_or(MAX_REACH).min(255);
+                alphabet.reach = i32::try_from(furthest).unwrap_or(MAX_REACH).min(125);
             }
             if pass + 1 < passes {
                 let counts = count(&alphabets, &self.levels, &self.contexts, true);
@@ -216,6 +224,11 @@ impl PlaneEncoder {
         raw.finish(out);
         Ok(())
     }
+}
+
+fn write_constant(sample: u16, out: &mut Vec<u8>) {
+    out.push(CONSTANT);
+    out.extend_from_slice(&sample.to_le_bytes());
 }
 
 /// Counts of slots by context and parity.

@@ -18,17 +18,25 @@ impl PlaneSpec {
         self.height * self.width
     }
 
+    /// The largest sample.
+    pub(crate) fn max(&self) -> u16 {
+        u16::MAX >> (16 - self.depth)
+    }
+
     pub(crate) fn mid(&self) -> i32 {
         1 << (self.depth - 1)
     }
 }
 
 /// Lanes of a large plane, as a power of two.
-pub(crate) const MAX_LOG2_LANES: u8 = 5;
+pub(crate) const MAX_LOG2_LANES: u8 = 6;
 /// A lane is worth its state's 4 bytes from this many samples on.
 const LANE_SAMPLES: usize = 4096;
 /// The least value of a coder state between symbols.
 pub(crate) const LOWEST: u32 = 1 << 16;
+/// First byte of a plane whose samples are all equal; the sample follows.
+pub(crate) const CONSTANT: u8 = 0xff;
+
 /// Parity and `n` of a level.
 pub(crate) fn split(level: i32, trellis: bool) -> (usize, i32) {
     if trellis { ((level & 1) as usize, level >> 1) } else { (0, level) }

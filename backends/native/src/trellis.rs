@@ -47,14 +47,17 @@ impl Trellis {
         ((state ^ h0 ^ h1) << 1 | usize::from(z0), z0)
     }
 
+    /// What an odd state and an odd `n` flip in half the state.
+    pub(crate) fn taps(&self) -> (i32, i32) {
+        (i32::from(self.h0 >> 1), i32::from(self.h1 >> 1))
+    }
+
     /// The state after a level with this `n` at this state.
-    pub(crate) fn next(&self, state: u16, n: i32) -> u16 {
-        if self.log2_states == 0 {
-            return 0;
-        }
-        let z0 = state & 1;
-        let z1 = if n & 1 == 1 { self.h1 >> 1 } else { 0 };
-        state >> 1 ^ if z0 == 1 { self.h0 >> 1 } else { 0 } ^ z1
+    #[inline(always)]
+    pub(crate) fn next(&self, state: u32, n: i32) -> u32 {
+        let z0 = if state & 1 == 1 { u32::from(self.h0 >> 1) } else { 0 };
+        let z1 = if n & 1 == 1 { u32::from(self.h1 >> 1) } else { 0 };
+        state >> 1 ^ z0 ^ z1
     }
 }
 
@@ -68,14 +71,14 @@ mod tests {
             let mut reached = vec![0; code.states()];
             for state in 0..code.states() {
                 for n in [0, 1] {
-                    reached[usize::from(code.next(u16::try_from(state).unwrap(), n))] += 1;
+                    reached[code.next(u32::try_from(state).unwrap(), n) as usize] += 1;
                 }
             }
             for state in 0..code.states() {
                 for z1 in [0, 1] {
                     let (before, z0) = code.before(state, z1);
                     assert_eq!(usize::from(z0), before & 1);
-                    assert_eq!(usize::from(code.next(u16::try_from(before).unwrap(), i32::from(z1))), state);
+                    assert_eq!(code.next(u32::try_from(before).unwrap(), i32::from(z1)) as usize, state);
                 }
             }
             assert!(reached.iter().all(|&times| times == 2), "{code:?} {reached:?}");

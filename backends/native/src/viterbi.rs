@@ -231,9 +231,9 @@ mod tests {
     }
 
     /// The least cost over all paths, by trying every one.
-    fn exhaustive(trellis: &Trellis, values: &[f32], state: u16) -> f32 {
+    fn exhaustive(trellis: &Trellis, values: &[f32], state: u32) -> f32 {
         let Some((&value, rest)) = values.split_first() else { return 0.0 };
-        let parity = i32::from(state & 1);
+        let parity = (state & 1).cast_signed();
         #[expect(clippy::cast_possible_truncation, reason = "a few units")]
         let floor = value.floor() as i32;
         let near = (floor - 4..=floor + 5).filter(|level| level & 1 == parity);
@@ -255,9 +255,9 @@ mod tests {
             let found: f32 = values.iter().zip(&levels).map(|(v, &l)| (v - l as f32).powi(2)).sum();
             let least = exhaustive(&trellis, &values, 0);
             assert!((found - least).abs() < 1e-4, "{log2_states}: {found} {least}");
-            let mut state = 0;
+            let mut state = 0u32;
             for &level in &levels {
-                assert_eq!(level & 1, i32::from(state & 1), "the parity is the state's");
+                assert_eq!(level & 1, (state & 1).cast_signed(), "the parity is the state's");
                 state = trellis.next(state, level >> 1);
             }
         }
