@@ -1,7 +1,7 @@
 //! Choosing codec, transform and quantiser for a tensor, by measuring on a sample.
 
 use super::job::Job;
-use super::sample::Sample;
+use super::sample::{Sample, Scale};
 use super::search::{Goal, Search};
 use super::worker::{Codec, Quantiser};
 use crate::{Chain, Error, Result, Target, Transform, TransformChoice, candidates};
@@ -25,6 +25,8 @@ pub(super) enum Aim {
 
 /// Measurements of a sample in one search.
 const MEASUREMENTS: usize = 9;
+/// Bits per value that a chain must save to displace a simpler one.
+const CLEAR_GAIN: f64 = 0.01;
 /// Bounds that a maximum-error quantiser tries to aim at, as shares of the bound: rounding to a narrow dtype adds
 /// error of its own, and values beyond the bound are dear.
 const SHARES: [f64; 4] = [1.0, 0.93, 0.8, 0.6];
@@ -99,7 +101,7 @@ fn bounded(job: &Job<'_, '_>, sample: &Sample<'_>, max_abs: f64) -> Result<Plan>
 /// A bits or error target: chain and step by search on the sample.
 fn search(job: &Job<'_, '_>, sample: &Sample<'_>, goal: Goal) -> Result<Plan> {
     let codec = job.lossy_codec()?;
-    let (rms, largest) = sample.scale();
+    let Scale { rms, deviation, largest } = sample.scale();
     if largest == 0.0 {
         // Nothing to measure a step by: the sample is all zeros or holds nothing finite.
         return lossless(job, sample);
@@ -107,7 +109,8 @@ fn search(job: &Job<'_, '_>, sample: &Sample<'_>, goal: Goal) -> Result<Plan> {
     // Steps stay within the normal range of f32.
     let range = ((largest.log2() - 24.0).max(-120.0), (largest.log2() + 4.0).clamp(-110.0, 120.0));
     let first = match goal {
-        Goal::Bits(bits) => rms.log2() + 2.05 - bits,
+        // A Gaussian's entropy at a step is log2(σ √(2πe) / step); a constant sample has no σ.
+        Goal::Bits(bits) => deviation.max(1e-6 * rms).log2() + 2.05 - bits,
         Goal::Nmse(nmse) => rms.log2() + 0.5 * (12.0 * nmse).log2(),
     };
     let mut x = first.clamp(range.0, range.1);
@@ -124,7 +127,7 @@ fn search(job: &Job<'_, '_>, sample: &Sample<'_>, goal: Goal) -> Result<Plan> {
     x = found.x;
     let out_of_reach = match goal {
         Goal::Bits(bits) => found.bits < 0.99 * bits,
-        Goal::Nmse(nmse) => found.nmse > nmse,
+        Goal::Nmse(nmse) => found.nmse > 1.1 * nmse,
     };
     if out_of_reach && let Ok(exact) = lossless(job, sample) {
         let bits = sample.measure(job, &exact.codec, &exact.chain, Quantiser::BitCast)?.bits();
@@ -180,8 +183,8 @@ fn choose_chain(job: &Job<'_, '_>, sample: &Sample<'_>, codec: &Codec, step: f64
     let mut best: Option<(f64, Chain)> = None;
     for chain in candidates {
         let cost = sample.measure(job, codec, &chain, Quantiser::Step(step))?.cost(step);
-        // Ties go to the earlier, simpler candidate.
-        if best.as_ref().is_none_or(|(least, _)| cost < *least) {
+        // The earlier, simpler candidate stays unless the gain is clear: a sample says no more than that.
+        if best.as_ref().is_none_or(|(least, _)| cost < *least - CLEAR_GAIN) {
             best = Some((cost, chain));
         }
     }

@@ -10,6 +10,8 @@ use crate::{Chain, Distortion, Result};
 const SAMPLE_VALUES: u64 = 1 << 17;
 /// A strip shorter than this costs the codec too much in tables.
 const STRIP_VALUES: u64 = 1 << 14;
+/// A strip of fewer rows flatters transforms that fit its rows: centring n rows takes 1/n of any noise away.
+const STRIP_ROWS: u64 = 128;
 /// Strips of a sample, at most.
 const STRIPS: u64 = 4;
 /// A tensor up to this size is its own sample.
@@ -59,7 +61,8 @@ impl<'a> Sample<'a> {
     pub(super) fn take(job: &Job<'_, 'a>) -> Self {
         let (values, cols) = (job.matrix.values(), job.matrix.cols);
         let wanted = (values / 4).min(SAMPLE_VALUES).max(WHOLE_VALUES.min(values));
-        let strips = (wanted / STRIP_VALUES).clamp(1, STRIPS.min(job.chunks.len()));
+        let strip_values = STRIP_VALUES.max(STRIP_ROWS * cols);
+        let strips = (wanted / strip_values).clamp(1, STRIPS.min(job.chunks.len()));
         let strip_rows = (wanted / strips).div_ceil(cols);
         let strips = (0..strips).map(|strip| {
             let chunk = job.chunks.rows((2 * strip + 1) * job.chunks.len() / (2 * strips));
@@ -98,20 +101,34 @@ impl<'a> Sample<'a> {
         Ok(sum)
     }
 
-    /// Root mean square and largest magnitude of the finite values.
+    /// How large the finite values are.
     #[expect(clippy::cast_precision_loss, reason = "a mean for a first guess")]
-    pub(super) fn scale(&self) -> (f64, f64) {
+    pub(super) fn scale(&self) -> Scale {
         let mut values = Vec::new();
-        let (mut squares, mut count, mut largest) = (0f64, 0u64, 0f64);
+        let (mut sum, mut squares, mut count, mut largest) = (0f64, 0f64, 0u64, 0f64);
         for (source, _) in &self.strips {
             values.clear();
             source.dtype.read_f32(&source.bytes, &mut values);
-            for value in values.iter().filter(|v| v.is_finite()) {
-                squares += f64::from(*value) * f64::from(*value);
+            for value in values.iter().filter(|v| v.is_finite()).map(|v| f64::from(*v)) {
+                sum += value;
+                squares += value * value;
                 count += 1;
-                largest = largest.max(f64::from(value.abs()));
+                largest = largest.max(value.abs());
             }
         }
-        ((squares / count.max(1) as f64).sqrt(), largest)
+        let (mean, mean_square) = (sum / count.max(1) as f64, squares / count.max(1) as f64);
+        let deviation = (mean_square - mean * mean).max(0.0).sqrt();
+        Scale { rms: mean_square.sqrt(), deviation, largest }
     }
+}
+
+/// How large values are.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Scale {
+    /// Root mean square.
+    pub(super) rms: f64,
+    /// Standard deviation.
+    pub(super) deviation: f64,
+    /// Largest magnitude.
+    pub(super) largest: f64,
 }

@@ -127,7 +127,12 @@ impl Search {
                 let t = excess(f.1) / (excess(f.1) - excess(c.1));
                 f.0 + (c.0 - f.0) * t.clamp(0.02, 0.98)
             }
-            _ => x + ((wanted - value) / self.local_slope()).clamp(-STRIDE, STRIDE),
+            // All on one side: where the curve is flat its slope leads nowhere, so each stride doubles the last.
+            _ => {
+                let newton = (wanted - value) / self.local_slope();
+                let last = self.points.iter().rev().nth(1).map_or(0.0, |p| (p.0 - x).abs());
+                x + newton.signum() * newton.abs().max(2.0 * last).min(STRIDE)
+            }
         };
         let guess = guess.clamp(self.range.0, self.range.1);
         self.points.iter().all(|p| (p.0 - guess).abs() > 1e-5).then_some(guess)
@@ -174,6 +179,20 @@ mod tests {
             x = search.next().unwrap();
         }
         100
+    }
+
+    #[test]
+    fn a_start_far_on_the_flat_side_is_left_in_long_strides() {
+        let goal = Goal::Bits(3.0);
+        let mut search = Search::new(goal, goal.slope(), (-30.0, 20.0));
+        let mut x = 14.0;
+        let mut count = 0;
+        while !goal.accepts(&gaussian(x)) {
+            search.add(x, &gaussian(x));
+            x = search.next().unwrap();
+            count += 1;
+        }
+        assert!(count <= 12, "{count}");
     }
 
     #[test]
