@@ -43,13 +43,17 @@ impl Classes {
             reason = "at most MAX_CONTEXTS"
         )]
         let last = self.contexts as i16 - 1;
-        for &row in &self.rows {
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "0 to `last` by the clamp"
-            )]
-            out.extend(self.cols.iter().map(|&col| row.saturating_add(col).clamp(0, last) as u8));
+        out.resize(height * width, 0);
+        for (&row, out) in self.rows.iter().zip(out.chunks_exact_mut(width)) {
+            for (&col, out) in self.cols.iter().zip(out) {
+                #[expect(
+                    clippy::cast_possible_truncation,
+                    clippy::cast_sign_loss,
+                    reason = "0 to `last` by the clamp"
+                )]
+                let context = row.saturating_add(col).max(0).min(last) as u8;
+                *out = context;
+            }
         }
     }
 

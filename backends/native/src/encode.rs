@@ -8,6 +8,7 @@ use crate::model::{Alphabet, Distribution, ESCAPES, MAX_REACH, code_distribution
 use crate::plane::{CONSTANT, LOWEST, PlaneSpec, code_escape, log2_lanes, split};
 use crate::range::{Bit, Number, Writer};
 use crate::rates::Rates;
+use crate::shape::Shape;
 use crate::table::{SCALE, SCALE_BITS, TableModel};
 use crate::trellis::Trellis;
 use crate::viterbi::{Input, Search};
@@ -97,10 +98,11 @@ impl PlaneEncoder {
     fn model_values(&mut self, spec: &PlaneSpec, samples: &[u16], step: f32, effort: Effort) -> Models {
         let (log2_states, passes) = match effort {
             Effort::Fast => (3, 1),
-            Effort::Balanced => (6, 1),
+            Effort::Balanced => (6, 2),
             Effort::Best => (8, 2),
         };
         let trellis = Trellis::with_log2_states(log2_states).unwrap_or(Trellis::NONE);
+        let fast = Trellis::with_log2_states(3).unwrap_or(Trellis::NONE);
         // Finer than the grid gains nothing, and keeps levels within 17 bits.
         let spacing = (step * trellis.spacing).max(0.5);
         self.values.clear();
@@ -118,14 +120,22 @@ impl PlaneEncoder {
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
         let mut alphabets: Vec<Alphabet> =
             scales.iter().map(|&mean| Alphabet { raw: raw(mean.max(1e-6)) as u8, reach: 127 }).collect();
-        let guess: Vec<_> = alphabets.iter().copied().zip(scales).collect();
-        let mut rates = Rates::of_scales(&guess);
+        let shapes: Vec<Shape> = scales.iter().map(|&mean| Shape::of_mean(mean)).collect();
+        let mut rates: Option<Rates> = None;
         let lanes = 1usize << log2_lanes(spec.samples());
         self.levels.clear();
         self.levels.resize(spec.samples(), 0);
         for pass in 0..passes {
-            let input = Input { values: &self.values, contexts: &self.contexts, rates: &rates, lanes };
-            self.search.run(&trellis, input, &mut self.levels);
+            // Early passes only count.
+            let trellis = if pass + 1 < passes { &fast } else { &trellis };
+            let input = Input {
+                values: &self.values,
+                contexts: &self.contexts,
+                shapes: &shapes,
+                rates: rates.as_ref(),
+                lanes,
+            };
+            self.search.run(trellis, input, &mut self.levels);
             for (context, alphabet) in alphabets.iter_mut().enumerate() {
                 let own = self.levels.iter().zip(&self.contexts).filter(|(_, c)| usize::from(**c) == context);
                 let furthest =
@@ -135,7 +145,7 @@ impl PlaneEncoder {
             if pass + 1 < passes {
                 let counts = count(&alphabets, &self.levels, &self.contexts, true);
                 let distributions = distributions_for_search(&alphabets, &counts);
-                rates = Rates::of_distributions(&distributions);
+                rates = Some(Rates::of_distributions(&distributions));
             }
         }
         let spacing = spacing * self.gain();

@@ -10,6 +10,7 @@ mod plain;
 mod plane;
 mod range;
 mod rates;
+mod shape;
 mod simd;
 mod symbols;
 mod table;
