@@ -127,11 +127,15 @@ impl Search {
                 let t = excess(f.1) / (excess(f.1) - excess(c.1));
                 f.0 + (c.0 - f.0) * t.clamp(0.02, 0.98)
             }
-            // All on one side: where the curve is flat its slope leads nowhere, so each stride doubles the last.
             _ => {
                 let newton = (wanted - value) / self.local_slope();
-                let last = self.points.iter().rev().nth(1).map_or(0.0, |p| (p.0 - x).abs());
-                x + newton.signum() * newton.abs().max(2.0 * last).min(STRIDE)
+                // All on one side: where the curve is flat its slope leads nowhere, so strides double.
+                let last = self.points.iter().rev().nth(1).filter(|p| {
+                    let flat = 0.2 * (self.goal.slope() * (p.0 - x)).abs();
+                    (p.1 - value).abs() < flat
+                });
+                let stride = last.map_or(0.0, |p| 2.0 * (p.0 - x).abs());
+                x + newton.signum() * newton.abs().max(stride).min(STRIDE)
             }
         };
         let guess = guess.clamp(self.range.0, self.range.1);
