@@ -53,22 +53,22 @@ pub(crate) struct RawWriter {
 }
 
 impl RawWriter {
-    #[expect(clippy::cast_possible_truncation, reason = "the low byte")]
+    /// Appends up to 16 bits.
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "the low half")]
     pub(crate) fn push(&mut self, bits: u32, count: u8) {
         self.held |= u64::from(bits) << self.count;
         self.count += u32::from(count);
-        while self.count >= 8 {
-            self.bytes.push(self.held as u8);
-            self.held >>= 8;
-            self.count -= 8;
+        if self.count >= 32 {
+            self.bytes.extend_from_slice(&(self.held as u32).to_le_bytes());
+            self.held >>= 32;
+            self.count -= 32;
         }
     }
 
-    #[expect(clippy::cast_possible_truncation, reason = "the low byte")]
     pub(crate) fn finish(mut self, out: &mut Vec<u8>) {
-        if self.count > 0 {
-            self.bytes.push(self.held as u8);
-        }
+        let held = self.held.to_le_bytes();
+        self.bytes.extend_from_slice(&held[..self.count.div_ceil(8) as usize]);
         out.append(&mut self.bytes);
     }
 }

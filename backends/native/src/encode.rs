@@ -4,8 +4,9 @@ use telecine_core::{Effort, Quality, Result};
 
 use crate::bytes::{RawWriter, write_varint};
 use crate::context::Classes;
+use crate::entropy;
 use crate::model::{Alphabet, Distribution, ESCAPES, MAX_REACH, code_distribution};
-use crate::plane::{CONSTANT, LOWEST, PlaneSpec, code_escape, log2_lanes, split};
+use crate::plane::{CONSTANT, MAX_LOG2_LANES, PlaneSpec, code_escape, log2_lanes, split};
 use crate::range::{Bit, Number, Writer};
 use crate::rates::Rates;
 use crate::shape::Shape;
@@ -16,18 +17,25 @@ use crate::viterbi::{Input, Search};
 /// Wanted standard deviation of coded symbols; what is wider gets raw bits.
 const SYMBOL_SPREAD: f32 = 12.0;
 
+/// The largest reach of lossy alphabets: decoding tables hold its symbols without a detour.
+const FULL_REACH: i32 = 125;
+
 /// Buffers for encoding planes.
 #[derive(Debug, Default)]
 pub(crate) struct PlaneEncoder {
     values: Vec<f32>,
     levels: Vec<i32>,
     contexts: Vec<u8>,
+    /// The number of each level's symbol among those of all distributions.
+    symbols: Vec<u32>,
+    words: Vec<u16>,
     search: Search,
 }
 
 /// What a plane's levels are coded with.
 struct Models {
     trellis: Trellis,
+    log2_lanes: u8,
     spacing: f32,
     /// The sample of level 0, without a trellis.
     base: u16,
@@ -90,7 +98,14 @@ impl PlaneEncoder {
         }
         let (_, classes, alphabets) = best.unwrap_or((0.0, Classes::single(), Vec::new()));
         classes.contexts(spec.height, spec.width, &mut self.contexts);
-        Models { trellis, spacing: 1.0, base, classes, alphabets }
+        Models {
+            trellis,
+            log2_lanes: log2_lanes(spec.samples(), MAX_LOG2_LANES),
+            spacing: 1.0,
+            base,
+            classes,
+            alphabets,
+        }
     }
 
     /// Lossy: levels by search through a trellis.
@@ -109,20 +124,17 @@ impl PlaneEncoder {
         self.values.extend(samples.iter().map(|&sample| (i32::from(sample) - spec.mid()) as f32 / spacing));
         let classes = Classes::of(&self.values, spec.width);
         classes.contexts(spec.height, spec.width, &mut self.contexts);
-        let mut sums = vec![(0f64, 0f64); classes.contexts];
-        for (&context, value) in self.contexts.iter().zip(&self.values) {
-            let sum = &mut sums[usize::from(context)];
-            *sum = (sum.0 + 1.0, sum.1 + f64::from(value.abs()));
-        }
-        #[expect(clippy::cast_possible_truncation, reason = "a mean")]
-        let scales: Vec<f32> = sums.iter().map(|&(count, sum)| (sum / count.max(1.0)) as f32).collect();
+        let scales = self.scales(classes.contexts);
         let raw = |mean: f32| (1.2533 * mean / 2.0 / SYMBOL_SPREAD).log2().ceil().clamp(0.0, 15.0);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
         let mut alphabets: Vec<Alphabet> =
             scales.iter().map(|&mean| Alphabet { raw: raw(mean.max(1e-6)) as u8, reach: 127 }).collect();
         let shapes: Vec<Shape> = scales.iter().map(|&mean| Shape::of_mean(mean)).collect();
         let mut rates: Option<Rates> = None;
-        let lanes = 1usize << log2_lanes(spec.samples());
+        // More lanes decode faster; their states are a 0.004th of a bit for 64 lanes of 2^18 values.
+        let most = if effort == Effort::Fast { MAX_LOG2_LANES } else { MAX_LOG2_LANES - 1 };
+        let log2_lanes = log2_lanes(spec.samples(), most);
+        let lanes = 1usize << log2_lanes;
         self.levels.clear();
         self.levels.resize(spec.samples(), 0);
         for pass in 0..passes {
@@ -136,37 +148,107 @@ impl PlaneEncoder {
                 lanes,
             };
             self.search.run(trellis, input, &mut self.levels);
-            for (context, alphabet) in alphabets.iter_mut().enumerate() {
-                let own = self.levels.iter().zip(&self.contexts).filter(|(_, c)| usize::from(**c) == context);
-                let furthest =
-                    own.map(|(level, _)| (level >> 1 >> alphabet.raw).unsigned_abs()).max().unwrap_or(0);
-                alphabet.reach = i32::try_from(furthest).unwrap_or(MAX_REACH).min(125);
-            }
+            self.set_reaches(&mut alphabets);
             if pass + 1 < passes {
-                let counts = count(&alphabets, &self.levels, &self.contexts, true);
+                let counts = self.count(&alphabets, true);
                 let distributions = distributions_for_search(&alphabets, &counts);
                 rates = Some(Rates::of_distributions(&distributions));
             }
         }
         let spacing = spacing * self.gain();
-        Models { trellis, spacing, base: 0, classes, alphabets }
+        Models { trellis, log2_lanes, spacing, base: 0, classes, alphabets }
+    }
+
+    /// The mean magnitude of values by context.
+    #[expect(clippy::cast_possible_truncation, reason = "a mean")]
+    fn scales(&self, contexts: usize) -> Vec<f32> {
+        // Four sums side by side, because each waits for itself.
+        let mut sums = vec![[(0f64, 0f64); 4]; contexts];
+        for (contexts, values) in self.contexts.chunks(4).zip(self.values.chunks(4)) {
+            for (at, (&context, value)) in contexts.iter().zip(values).enumerate() {
+                let sum = &mut sums[usize::from(context)][at];
+                *sum = (sum.0 + 1.0, sum.1 + f64::from(value.abs()));
+            }
+        }
+        let mean = |sums: &[(f64, f64); 4]| {
+            let (count, sum) = sums.iter().fold((0.0, 0.0), |a, b| (a.0 + b.0, a.1 + b.1));
+            (sum / f64::max(count, 1.0)) as f32
+        };
+        sums.iter().map(mean).collect()
+    }
+
+    /// Sets the reach of every alphabet to what its levels need, as far as decoding tables go.
+    fn set_reaches(&self, alphabets: &mut [Alphabet]) {
+        let mut furthest = [[0u32; 4]; 256];
+        for (contexts, levels) in self.contexts.chunks(4).zip(self.levels.chunks(4)) {
+            for (at, (&context, level)) in contexts.iter().zip(levels).enumerate() {
+                let most = &mut furthest[usize::from(context)][at];
+                *most = (*most).max((level >> 1).unsigned_abs());
+            }
+        }
+        for (alphabet, furthest) in alphabets.iter_mut().zip(furthest) {
+            let furthest = furthest.into_iter().fold(0, u32::max) >> alphabet.raw;
+            alphabet.reach = i32::try_from(furthest).unwrap_or(MAX_REACH).min(FULL_REACH);
+        }
     }
 
     /// The factor on the levels that leaves the least squared error: rate pulls levels inwards, so it is above 1.
     #[expect(clippy::cast_possible_truncation, reason = "a ratio of sums")]
     fn gain(&self) -> f32 {
-        let (mut cross, mut energy) = (0f64, 0f64);
-        for (&level, &value) in self.levels.iter().zip(&self.values) {
+        const SIDE: usize = 8;
+        let (mut cross, mut energy) = ([0f64; SIDE], [0f64; SIDE]);
+        let (levels, values) = (self.levels.chunks_exact(SIDE), self.values.chunks_exact(SIDE));
+        let rest = levels.remainder().iter().zip(values.remainder());
+        let mut add = |at: usize, level: i32, value: f32| {
             let level = f64::from(level);
-            cross += level * f64::from(value);
-            energy += level * level;
+            cross[at] += level * f64::from(value);
+            energy[at] += level * level;
+        };
+        for (&level, &value) in rest {
+            add(0, level, value);
         }
+        for (levels, values) in levels.zip(values) {
+            for at in 0..SIDE {
+                add(at, levels[at], values[at]);
+            }
+        }
+        let (cross, energy) = (cross.iter().sum::<f64>(), energy.iter().sum::<f64>());
         if energy > 0.0 { ((cross / energy) as f32).clamp(0.5, 2.0) } else { 1.0 }
+    }
+
+    /// Sets the symbols of all levels and counts them by context, parity and slot.
+    #[expect(clippy::cast_possible_truncation, reason = "at most 2048 slots in each of 48 tables")]
+    fn count(&mut self, alphabets: &[Alphabet], trellis: bool) -> Vec<[Vec<u32>; 2]> {
+        let mut starts = Vec::with_capacity(alphabets.len());
+        let mut total = 0usize;
+        for alphabet in alphabets {
+            starts.push([total as u32, (total + alphabet.slots()) as u32]);
+            total += 2 * alphabet.slots();
+        }
+        // Two counts side by side, because each waits for itself.
+        let mut counts = [vec![0u32; total], vec![0u32; total]];
+        self.symbols.clear();
+        self.symbols.resize(self.levels.len(), 0);
+        let levels = self.levels.chunks(2).zip(self.contexts.chunks(2));
+        for ((levels, contexts), symbols) in levels.zip(self.symbols.chunks_mut(2)) {
+            for at in 0..levels.len() {
+                let context = usize::from(contexts[at]);
+                let alphabet = &alphabets[context];
+                let (parity, n) = split(levels[at], trellis);
+                let symbol = starts[context][parity] + alphabet.slot(n >> alphabet.raw) as u32;
+                counts[at][symbol as usize] += 1;
+                symbols[at] = symbol;
+            }
+        }
+        let [first, second] = counts;
+        let mut counts = first.iter().zip(second).map(|(a, b)| a + b);
+        let mut next = |alphabet: &Alphabet| counts.by_ref().take(alphabet.slots()).collect();
+        alphabets.iter().map(|alphabet| [next(alphabet), next(alphabet)]).collect()
     }
 
     fn write(&mut self, spec: &PlaneSpec, models: &Models, out: &mut Vec<u8>) -> Result<()> {
         let trellis = models.trellis.log2_states > 0;
-        let counts = count(&models.alphabets, &self.levels, &self.contexts, trellis);
+        let counts = self.count(&models.alphabets, trellis);
         let symmetric = prefers_symmetry(&models.alphabets, &counts);
         let mut side = Writer::new();
         models.classes.code(&mut side)?;
@@ -182,43 +264,16 @@ impl PlaneEncoder {
                 symmetric,
             )?);
         }
-        let starts: Vec<[Vec<u16>; 2]> = distributions.iter().map(starts).collect();
-        let mut escapes = (Number::default(), Bit::default());
-        let mut raw = RawWriter::default();
-        let log2_lanes = log2_lanes(spec.samples());
-        let lanes = 1usize << log2_lanes;
-        let mut states = vec![LOWEST; lanes];
-        let mut words = Vec::new();
-        for at in (0..self.levels.len()).rev() {
-            let context = usize::from(self.contexts[at]);
-            let distribution = &distributions[context];
-            let (parity, n) = split(self.levels[at], trellis);
-            let slot = distribution.alphabet.slot(n >> distribution.alphabet.raw);
-            let (frequency, start) =
-                (u32::from(distribution.frequencies[parity][slot]), u32::from(starts[context][parity][slot]));
-            let state = &mut states[at % lanes];
-            if u64::from(*state) >= u64::from(frequency) << (32 - SCALE_BITS) {
-                #[expect(clippy::cast_possible_truncation, reason = "the low half")]
-                words.push(*state as u16);
-                *state >>= 16;
-            }
-            *state = ((*state / frequency) << SCALE_BITS) + *state % frequency + start;
-        }
-        words.reverse();
-        for (&level, &context) in self.levels.iter().zip(&self.contexts) {
-            let alphabet = distributions[usize::from(context)].alphabet;
-            let (_, n) = split(level, trellis);
-            let q = n >> alphabet.raw;
-            raw.push(n.cast_unsigned() & ((1 << alphabet.raw) - 1), alphabet.raw);
-            if alphabet.slot(q) >= alphabet.slots() - ESCAPES {
-                code_escape(&mut side, &mut escapes, &alphabet, q)?;
-            }
+        let states = entropy::encode(&distributions, &self.symbols, 1 << models.log2_lanes, &mut self.words);
+        let raw = self.write_raw(&models.alphabets, trellis);
+        if counts.iter().flatten().any(|counts| counts[counts.len() - ESCAPES..].iter().any(|&c| c > 0)) {
+            self.write_escapes(&models.alphabets, trellis, &mut side)?;
         }
         let side = side.finish();
         #[expect(clippy::cast_possible_truncation, reason = "at most MAX_CONTEXTS")]
         out.extend_from_slice(&[
             models.trellis.log2_states,
-            log2_lanes | if symmetric { 0x80 } else { 0 },
+            models.log2_lanes | if symmetric { 0x80 } else { 0 },
             models.classes.contexts as u8,
         ]);
         if trellis {
@@ -226,12 +281,40 @@ impl PlaneEncoder {
         } else {
             out.extend_from_slice(&models.base.to_le_bytes());
         }
+        debug_assert_eq!(self.levels.len(), spec.samples());
         write_varint(side.len() as u64, out);
         out.extend_from_slice(&side);
-        write_varint(words.len() as u64, out);
+        write_varint(self.words.len() as u64, out);
         out.extend(states.iter().flat_map(|state| state.to_le_bytes()));
-        out.extend(words.iter().flat_map(|word| word.to_le_bytes()));
+        out.extend(self.words.iter().flat_map(|word| word.to_le_bytes()));
         raw.finish(out);
+        Ok(())
+    }
+
+    /// The uncoded bits of all levels.
+    fn write_raw(&self, alphabets: &[Alphabet], trellis: bool) -> RawWriter {
+        let mut raw = RawWriter::default();
+        if alphabets.iter().all(|alphabet| alphabet.raw == 0) {
+            return raw;
+        }
+        for (&level, &context) in self.levels.iter().zip(&self.contexts) {
+            let count = alphabets[usize::from(context)].raw;
+            let (_, n) = split(level, trellis);
+            raw.push(n.cast_unsigned() & ((1 << count) - 1), count);
+        }
+        raw
+    }
+
+    fn write_escapes(&self, alphabets: &[Alphabet], trellis: bool, side: &mut Writer) -> Result<()> {
+        let mut models = (Number::default(), Bit::default());
+        for (&level, &context) in self.levels.iter().zip(&self.contexts) {
+            let alphabet = &alphabets[usize::from(context)];
+            let (_, n) = split(level, trellis);
+            let q = n >> alphabet.raw;
+            if alphabet.slot(q) >= alphabet.slots() - ESCAPES {
+                code_escape(side, &mut models, alphabet, q)?;
+            }
+        }
         Ok(())
     }
 }
@@ -239,18 +322,6 @@ impl PlaneEncoder {
 fn write_constant(sample: u16, out: &mut Vec<u8>) {
     out.push(CONSTANT);
     out.extend_from_slice(&sample.to_le_bytes());
-}
-
-/// Counts of slots by context and parity.
-fn count(alphabets: &[Alphabet], levels: &[i32], contexts: &[u8], trellis: bool) -> Vec<[Vec<u32>; 2]> {
-    let zeros = |alphabet: &Alphabet| [vec![0u32; alphabet.slots()], vec![0u32; alphabet.slots()]];
-    let mut counts: Vec<_> = alphabets.iter().map(zeros).collect();
-    for (&level, &context) in levels.iter().zip(contexts) {
-        let alphabet = &alphabets[usize::from(context)];
-        let (parity, n) = split(level, trellis);
-        counts[usize::from(context)][parity][alphabet.slot(n >> alphabet.raw)] += 1;
-    }
-    counts
 }
 
 /// Smoothed distributions for the next pass of the search: it may use what the last pass did not.
@@ -317,21 +388,6 @@ fn best_alphabet(levels: impl Iterator<Item = i32>) -> (Alphabet, f64) {
         histogram = histogram.chunks_exact(2).map(|pair| pair[0] + pair[1]).collect();
     }
     best
-}
-
-/// The first position of each slot in the scale.
-fn starts(distribution: &Distribution) -> [Vec<u16>; 2] {
-    distribution.frequencies.clone().map(|frequencies| {
-        let mut next = 0;
-        frequencies
-            .iter()
-            .map(|frequency| {
-                let start = next;
-                next += frequency;
-                start
-            })
-            .collect()
-    })
 }
 
 /// The sample that lossless levels count from: the middle, where signed signals have their zero and bits of floats

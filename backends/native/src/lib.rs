@@ -5,6 +5,7 @@ mod bytes;
 mod context;
 mod decode;
 mod encode;
+mod entropy;
 mod model;
 mod plain;
 mod plane;

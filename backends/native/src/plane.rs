@@ -42,9 +42,10 @@ pub(crate) fn split(level: i32, trellis: bool) -> (usize, i32) {
     if trellis { ((level & 1) as usize, level >> 1) } else { (0, level) }
 }
 
-pub(crate) fn log2_lanes(samples: usize) -> u8 {
+/// Lanes for a plane of this many samples, as a power of two, at most `most`.
+pub(crate) fn log2_lanes(samples: usize, most: u8) -> u8 {
     let lanes = (samples / LANE_SAMPLES).max(1).ilog2();
-    u8::try_from(lanes).unwrap_or(MAX_LOG2_LANES).min(MAX_LOG2_LANES)
+    u8::try_from(lanes).unwrap_or(most).min(most)
 }
 
 /// Codes an escaped symbol of known parity.

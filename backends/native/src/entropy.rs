@@ -1,0 +1,84 @@
+//! Entropy coding of symbols: interleaved range asymmetric numeral systems, the encoder's side.
+//!
+//! Duda, "Asymmetric numeral systems", arXiv:1311.2540; interleaved lanes after Giesen, arXiv:1402.3392. States are
+//! 32 bits and at least 2¹⁶, words 16 bits, frequencies 12 bits; symbol `i` belongs to lane `i` modulo their number.
+
+use crate::model::Distribution;
+use crate::plane::LOWEST;
+use crate::table::SCALE_BITS;
+
+/// What coding one symbol needs.
+#[derive(Debug, Clone, Copy, Default)]
+struct Step {
+    /// 2⁶⁴ / frequency, rounded up: a product's upper half is the quotient.
+    reciprocal: u64,
+    frequency: u32,
+    start: u32,
+}
+
+/// Codes symbols, numbered through the slots of all distributions, into words; gives the states of the lanes.
+///
+/// The last symbol is coded first, so that a decoder starts with the first.
+#[expect(clippy::cast_possible_truncation, reason = "low halves of states, quotients of 32-bit numbers")]
+pub(crate) fn encode(
+    distributions: &[Distribution],
+    symbols: &[u32],
+    lanes: usize,
+    words: &mut Vec<u16>,
+) -> Vec<u32> {
+    let steps = steps(distributions);
+    let mut states = vec![LOWEST; lanes];
+    // Words are written from the back; every symbol writes at most one.
+    words.clear();
+    words.resize(symbols.len() + 1, 0);
+    let mut at = symbols.len();
+    for symbols in symbols.chunks(lanes).rev() {
+        for (&symbol, state) in symbols.iter().zip(&mut states).rev() {
+            let step = steps[symbol as usize];
+            // Whether a word goes out is hard to predict: it is written anyway, and kept if the place moves on.
+            let full = u64::from(*state) >= u64::from(step.frequency) << (32 - SCALE_BITS);
+            words[at] = *state as u16;
+            at -= usize::from(full);
+            let held = if full { *state >> 16 } else { *state };
+            // A frequency of 1 has no reciprocal below 2^64; the next number's product with 2^64 − 1 does as well.
+            let numerator = u128::from(held) + u128::from(step.frequency == 1);
+            let quotient = (numerator * u128::from(step.reciprocal) >> 64) as u32;
+            *state = (quotient << SCALE_BITS) + (held - quotient * step.frequency) + step.start;
+        }
+    }
+    words.drain(..=at);
+    states
+}
+
+/// The steps of all slots: those of context after context, parity after parity.
+fn steps(distributions: &[Distribution]) -> Vec<Step> {
+    let mut out = Vec::new();
+    for distribution in distributions {
+        for frequencies in &distribution.frequencies {
+            let mut start = 0;
+            let slots = out.len() + distribution.alphabet.slots();
+            for &frequency in frequencies {
+                let frequency = u32::from(frequency);
+                let reciprocal = if frequency > 1 { u64::MAX / u64::from(frequency) + 1 } else { u64::MAX };
+                out.push(Step { reciprocal, frequency, start });
+                start += frequency;
+            }
+            out.resize(slots, Step::default());
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn reciprocals_divide_exactly(numerator in any::<u32>(), frequency in 2u32..=4096) {
+            let reciprocal = u64::MAX / u64::from(frequency) + 1;
+            let quotient = u128::from(numerator) * u128::from(reciprocal) >> 64;
+            prop_assert_eq!(quotient, u128::from(numerator / frequency));
+        }
+    }
+}
