@@ -14,6 +14,31 @@ const WIDTH: f64 = 0.25;
 /// Scales below this many quantiser spacings are alike: nearly all levels are 0.
 const SMALLEST: f64 = 0.08;
 
+/// Counts and sums of magnitudes of values by context.
+pub(crate) fn magnitudes(contexts: &[u8], values: &[f32], count: usize) -> Vec<(f64, f64)> {
+    if count == 1 {
+        let (eights, rest) = values.as_chunks::<8>();
+        let mut sums = [0f64; 8];
+        for values in eights {
+            for at in 0..8 {
+                sums[at] += f64::from(values[at].abs());
+            }
+        }
+        let sum = sums.iter().sum::<f64>() + rest.iter().map(|v| f64::from(v.abs())).sum::<f64>();
+        #[expect(clippy::cast_precision_loss, reason = "counts of samples")]
+        return vec![(values.len() as f64, sum)];
+    }
+    // Four sums side by side, because each waits for itself.
+    let mut sums = vec![[(0f64, 0f64); 4]; count];
+    for (contexts, values) in contexts.chunks(4).zip(values.chunks(4)) {
+        for (at, (&context, value)) in contexts.iter().zip(values).enumerate() {
+            let sum = &mut sums[usize::from(context)][at];
+            *sum = (sum.0 + 1.0, sum.1 + f64::from(value.abs()));
+        }
+    }
+    sums.iter().map(|sums| sums.iter().fold((0.0, 0.0), |a, b| (a.0 + b.0, a.1 + b.1))).collect()
+}
+
 /// The classes of a plane's rows and columns.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Classes {
@@ -64,13 +89,22 @@ impl Classes {
         let mut rows = vec![0f64; height];
         let mut cols = vec![0f64; width];
         for (row, sum) in values.chunks_exact(width).zip(&mut rows) {
-            let mut total = 0f64;
-            for (value, col) in row.iter().zip(&mut cols) {
-                let magnitude = f64::from(value.abs());
-                total += magnitude;
-                *col += magnitude;
+            // Eight sums side by side, because each waits for itself.
+            let mut sums = [0f64; 8];
+            let (eights, rest) = row.as_chunks::<8>();
+            let (col_eights, col_rest) = cols.as_chunks_mut::<8>();
+            for (values, cols) in eights.iter().zip(col_eights) {
+                for at in 0..8 {
+                    let magnitude = f64::from(values[at].abs());
+                    sums[at] += magnitude;
+                    cols[at] += magnitude;
+                }
             }
-            *sum = total;
+            for (value, col) in rest.iter().zip(col_rest) {
+                sums[0] += f64::from(value.abs());
+                *col += f64::from(value.abs());
+            }
+            *sum = sums.iter().sum();
         }
         let mean = rows.iter().sum::<f64>() / values.len() as f64;
         if mean == 0.0 || height.min(width) == 0 {
@@ -106,12 +140,7 @@ impl Classes {
         }
         let mut contexts = Vec::new();
         self.contexts(self.rows.len(), self.cols.len(), &mut contexts);
-        let mut sums = vec![(0f64, 0f64); self.contexts];
-        for (&context, value) in contexts.iter().zip(values) {
-            let sum = &mut sums[usize::from(context)];
-            sum.0 += 1.0;
-            sum.1 += f64::from(value.abs());
-        }
+        let sums = magnitudes(&contexts, values, self.contexts);
         // Entropy of a level of mean magnitude a, roughly: log2(1 + 2.6 a) bits below saturation and above.
         let bits = |(count, sum): (f64, f64)| {
             if count > 0.0 { count * (1.0 + 2.6 * sum / count).log2() } else { 0.0 }

@@ -3,7 +3,7 @@
 use telecine_core::{Effort, Quality, Result};
 
 use crate::bytes::{RawWriter, write_varint};
-use crate::context::Classes;
+use crate::context::{Classes, magnitudes};
 use crate::entropy;
 use crate::model::{Alphabet, Distribution, ESCAPES, MAX_REACH, code_distribution};
 use crate::plane::{CONSTANT, MAX_LOG2_LANES, PlaneSpec, code_escape, log2_lanes, split};
@@ -53,7 +53,9 @@ impl PlaneEncoder {
         effort: Effort,
         out: &mut Vec<u8>,
     ) -> Result<()> {
-        let range = samples.iter().fold((u16::MAX, 0), |(low, high), &s| (s.min(low), s.max(high)));
+        let lowest = samples.iter().fold(u16::MAX, |low, &sample| low.min(sample));
+        let highest = samples.iter().fold(0, |high, &sample| high.max(sample));
+        let range = (lowest, highest);
         if range.0 >= range.1 {
             write_constant(range.1, out);
             return Ok(());
@@ -124,7 +126,9 @@ impl PlaneEncoder {
         self.values.extend(samples.iter().map(|&sample| (i32::from(sample) - spec.mid()) as f32 / spacing));
         let classes = Classes::of(&self.values, spec.width);
         classes.contexts(spec.height, spec.width, &mut self.contexts);
-        let scales = self.scales(classes.contexts);
+        let sums = magnitudes(&self.contexts, &self.values, classes.contexts);
+        #[expect(clippy::cast_possible_truncation, reason = "a mean")]
+        let scales: Vec<f32> = sums.iter().map(|&(count, sum)| (sum / count.max(1.0)) as f32).collect();
         let raw = |mean: f32| (1.2533 * mean / 2.0 / SYMBOL_SPREAD).log2().ceil().clamp(0.0, 15.0);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
         let mut alphabets: Vec<Alphabet> =
@@ -157,24 +161,6 @@ impl PlaneEncoder {
         }
         let spacing = spacing * self.gain();
         Models { trellis, log2_lanes, spacing, base: 0, classes, alphabets }
-    }
-
-    /// The mean magnitude of values by context.
-    #[expect(clippy::cast_possible_truncation, reason = "a mean")]
-    fn scales(&self, contexts: usize) -> Vec<f32> {
-        // Four sums side by side, because each waits for itself.
-        let mut sums = vec![[(0f64, 0f64); 4]; contexts];
-        for (contexts, values) in self.contexts.chunks(4).zip(self.values.chunks(4)) {
-            for (at, (&context, value)) in contexts.iter().zip(values).enumerate() {
-                let sum = &mut sums[usize::from(context)][at];
-                *sum = (sum.0 + 1.0, sum.1 + f64::from(value.abs()));
-            }
-        }
-        let mean = |sums: &[(f64, f64); 4]| {
-            let (count, sum) = sums.iter().fold((0.0, 0.0), |a, b| (a.0 + b.0, a.1 + b.1));
-            (sum / f64::max(count, 1.0)) as f32
-        };
-        sums.iter().map(mean).collect()
     }
 
     /// Sets the reach of every alphabet to what its levels need, as far as decoding tables go.

@@ -42,7 +42,7 @@ pub(crate) fn encode(
             let held = if full { *state >> 16 } else { *state };
             // A frequency of 1 has no reciprocal below 2^64; the next number's product with 2^64 − 1 does as well.
             let numerator = u128::from(held) + u128::from(step.frequency == 1);
-            let quotient = (numerator * u128::from(step.reciprocal) >> 64) as u32;
+            let quotient = ((numerator * u128::from(step.reciprocal)) >> 64) as u32;
             *state = (quotient << SCALE_BITS) + (held - quotient * step.frequency) + step.start;
         }
     }
@@ -77,7 +77,7 @@ mod tests {
         #[test]
         fn reciprocals_divide_exactly(numerator in any::<u32>(), frequency in 2u32..=4096) {
             let reciprocal = u64::MAX / u64::from(frequency) + 1;
-            let quotient = u128::from(numerator) * u128::from(reciprocal) >> 64;
+            let quotient = (u128::from(numerator) * u128::from(reciprocal)) >> 64;
             prop_assert_eq!(quotient, u128::from(numerator / frequency));
         }
     }
