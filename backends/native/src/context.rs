@@ -5,12 +5,12 @@
 
 use telecine_core::{Error, Result};
 
-use crate::range::{Coder, Number};
+use crate::range::{Bit, Coder, Number, Writer};
 
 /// Contexts of a packet, at most.
 pub(crate) const MAX_CONTEXTS: usize = 24;
 /// Width of a class in octaves, where the scales do not span more than the contexts can hold.
-const WIDTH: f64 = 0.25;
+const WIDTH: f64 = 0.35;
 /// Scales below this many quantiser spacings are alike: nearly all levels are 0.
 const SMALLEST: f64 = 0.08;
 
@@ -141,14 +141,14 @@ impl Classes {
         let mut contexts = Vec::new();
         self.contexts(self.rows.len(), self.cols.len(), &mut contexts);
         let sums = magnitudes(&contexts, values, self.contexts);
-        // Entropy of a level of mean magnitude a, roughly: log2(1 + 2.6 a) bits below saturation and above.
+        // A Gaussian of variance 1.571 a², a the mean magnitude, at an error of a quarter of the squared spacing.
         let bits = |(count, sum): (f64, f64)| {
-            if count > 0.0 { count * (1.0 + 2.6 * sum / count).log2() } else { 0.0 }
+            if count > 0.0 { 0.5 * count * (1.0 + 6.3 * (sum / count).powi(2)).log2() } else { 0.0 }
         };
         let whole = sums.iter().fold((0.0, 0.0), |(n, s), &(count, sum)| (n + count, s + sum));
         let gain = bits(whole) - sums.iter().map(|&sum| bits(sum)).sum::<f64>();
         let used = sums.iter().filter(|(count, _)| *count > 0.0).count() as f64;
-        gain > 1.6 * (self.rows.len() + self.cols.len()) as f64 + 90.0 * used
+        gain > 1.2 * (self.rows.len() + self.cols.len()) as f64 + 70.0 * used
     }
 
     /// Codes the classes; a reader passes classes of the right number of contexts, rows and columns.
@@ -158,19 +158,40 @@ impl Classes {
             return Ok(out);
         }
         for (wanted, coded) in [(&self.rows, &mut out.rows), (&self.cols, &mut out.cols)] {
-            // Neighbours are as good a guess as the mean only where scales drift: two models, by the last step.
-            let mut models = [Number::default(), Number::default(), Number::default()];
-            let (mut last, mut step) = (0i32, 0usize);
-            for &class in wanted {
-                let residual = models[step].signed(coder, i32::from(class) - last)?;
-                let class = last + residual;
-                let class = i16::try_from(class)
-                    .map_err(|_| Error::corrupt("a class of a tns1 packet leaves its range"))?;
-                step = residual.unsigned_abs().min(2) as usize;
-                last = i32::from(class);
-                coded.push(class);
-            }
+            let drifts = coder.bit(drifts(wanted), &mut Bit::default())?;
+            *coded = code_line(coder, wanted, drifts)?;
         }
         Ok(out)
     }
+}
+
+/// Whether classes are cheaper to tell from the one before than from their mean.
+fn drifts(classes: &[i16]) -> bool {
+    let bytes = |drifts| {
+        let mut writer = Writer::new();
+        code_line(&mut writer, classes, drifts).map_or(usize::MAX, |_| writer.finish().len())
+    };
+    bytes(true) < bytes(false)
+}
+
+/// Codes the classes of all rows or columns, as differences from the one before or from the mean of all before.
+fn code_line(coder: &mut impl Coder, classes: &[i16], drifts: bool) -> Result<Vec<i16>> {
+    let mut models = [Number::default(), Number::default(), Number::default()];
+    let (mut last, mut step, mut sum) = (0i32, 0usize, 0i64);
+    let mut out = Vec::with_capacity(classes.len());
+    for (count, &class) in (1i64..).zip(classes) {
+        let residual = models[step].signed(coder, i32::from(class) - last)?;
+        let class = i16::try_from(last + residual)
+            .map_err(|_| Error::corrupt("a class of a tns1 packet leaves its range"))?;
+        sum += i64::from(class);
+        if drifts {
+            last = i32::from(class);
+            step = residual.unsigned_abs().min(2) as usize;
+        } else {
+            // Between two classes, the mean's halves round up.
+            last = i32::try_from((2 * sum + count).div_euclid(2 * count)).unwrap_or(0);
+        }
+        out.push(class);
+    }
+    Ok(out)
 }

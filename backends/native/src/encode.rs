@@ -90,7 +90,7 @@ impl PlaneEncoder {
             for context in 0..classes.contexts {
                 let levels = self.levels.iter().zip(&self.contexts);
                 let own = levels.filter(|(_, c)| usize::from(**c) == context).map(|(level, _)| *level);
-                let (alphabet, bits) = best_alphabet(own);
+                let (alphabet, bits) = best_alphabet(own, MAX_REACH);
                 alphabets.push(alphabet);
                 cost += bits;
             }
@@ -159,6 +159,7 @@ impl PlaneEncoder {
                 rates = Some(Rates::of_distributions(&distributions));
             }
         }
+        self.spare_raw_bits(&mut alphabets);
         let spacing = spacing * self.gain();
         Models { trellis, log2_lanes, spacing, base: 0, classes, alphabets }
     }
@@ -175,6 +176,18 @@ impl PlaneEncoder {
         for (alphabet, furthest) in alphabets.iter_mut().zip(furthest) {
             let furthest = furthest.into_iter().fold(0, u32::max) >> alphabet.raw;
             alphabet.reach = i32::try_from(furthest).unwrap_or(MAX_REACH).min(FULL_REACH);
+        }
+    }
+
+    /// Takes raw bits back where coding them is cheaper: the spread foretells no peaks, such as many exact zeros.
+    fn spare_raw_bits(&self, alphabets: &mut [Alphabet]) {
+        for (context, alphabet) in alphabets.iter_mut().enumerate().filter(|(_, alphabet)| alphabet.raw > 0) {
+            let levels = self.levels.iter().zip(&self.contexts);
+            let own = levels.filter(|(_, c)| usize::from(**c) == context).map(|(level, _)| level >> 1);
+            let (cheapest, _) = best_alphabet(own, FULL_REACH);
+            if cheapest.raw < alphabet.raw {
+                *alphabet = cheapest;
+            }
         }
     }
 
@@ -343,9 +356,9 @@ fn prefers_symmetry(alphabets: &[Alphabet], counts: &[[Vec<u32>; 2]]) -> bool {
     excess <= 0.0
 }
 
-/// The number of raw bits that makes levels cheapest without a trellis, and the cost in bits.
+/// The number of raw bits that makes symbols cheapest at a reach of at most `most`, and the cost in bits.
 #[expect(clippy::cast_precision_loss, reason = "counts for a cost")]
-fn best_alphabet(levels: impl Iterator<Item = i32>) -> (Alphabet, f64) {
+fn best_alphabet(levels: impl Iterator<Item = i32>, most: i32) -> (Alphabet, f64) {
     // Samples of 16 bits around any base: 17 bits with the sign.
     let offset = 1i32 << 16;
     let mut histogram = vec![0u32; 1 << 17];
@@ -368,7 +381,7 @@ fn best_alphabet(levels: impl Iterator<Item = i32>) -> (Alphabet, f64) {
         }
         bits += furthest as f64 * 0.1;
         let reach = i32::try_from(furthest).unwrap_or(i32::MAX);
-        if reach <= MAX_REACH && bits < best.1 {
+        if reach <= most && bits < best.1 {
             best = (Alphabet { raw, reach }, bits);
         }
         histogram = histogram.chunks_exact(2).map(|pair| pair[0] + pair[1]).collect();
