@@ -90,7 +90,7 @@ impl PlaneEncoder {
             for context in 0..classes.contexts {
                 let levels = self.levels.iter().zip(&self.contexts);
                 let own = levels.filter(|(_, c)| usize::from(**c) == context).map(|(level, _)| *level);
-                let (alphabet, bits) = best_alphabet(own, MAX_REACH);
+                let (alphabet, bits) = cheapest(alphabet_costs(own, MAX_REACH));
                 alphabets.push(alphabet);
                 cost += bits;
             }
@@ -184,9 +184,13 @@ impl PlaneEncoder {
         for (context, alphabet) in alphabets.iter_mut().enumerate().filter(|(_, alphabet)| alphabet.raw > 0) {
             let levels = self.levels.iter().zip(&self.contexts);
             let own = levels.filter(|(_, c)| usize::from(**c) == context).map(|(level, _)| level >> 1);
-            let (cheapest, _) = best_alphabet(own, FULL_REACH);
-            if cheapest.raw < alphabet.raw {
-                *alphabet = cheapest;
+            let costs = alphabet_costs(own, FULL_REACH);
+            let now =
+                costs.iter().find(|(a, _)| a.raw == alphabet.raw).map_or(f64::INFINITY, |(_, bits)| *bits);
+            // The estimate knows nothing of parities and little of tables: only a clear gain counts.
+            match cheapest(costs) {
+                (spared, bits) if spared.raw < alphabet.raw && bits < 0.98 * now => *alphabet = spared,
+                _ => (),
             }
         }
     }
@@ -356,9 +360,9 @@ fn prefers_symmetry(alphabets: &[Alphabet], counts: &[[Vec<u32>; 2]]) -> bool {
     excess <= 0.0
 }
 
-/// The number of raw bits that makes symbols cheapest at a reach of at most `most`, and the cost in bits.
+/// The alphabets of a reach of at most `most`, one for each number of raw bits, with their costs in bits.
 #[expect(clippy::cast_precision_loss, reason = "counts for a cost")]
-fn best_alphabet(levels: impl Iterator<Item = i32>, most: i32) -> (Alphabet, f64) {
+fn alphabet_costs(levels: impl Iterator<Item = i32>, most: i32) -> Vec<(Alphabet, f64)> {
     // Samples of 16 bits around any base: 17 bits with the sign.
     let offset = 1i32 << 16;
     let mut histogram = vec![0u32; 1 << 17];
@@ -367,7 +371,7 @@ fn best_alphabet(levels: impl Iterator<Item = i32>, most: i32) -> (Alphabet, f64
         histogram[(level + offset).unsigned_abs() as usize] += 1;
         total += 1;
     }
-    let mut best = (Alphabet { raw: 0, reach: 0 }, f64::INFINITY);
+    let mut costs = Vec::with_capacity(16);
     for raw in 0..16 {
         let half = histogram.len() / 2;
         let used = |(at, _): (usize, &u32)| if at >= half { at - half } else { half - 1 - at };
@@ -381,12 +385,18 @@ fn best_alphabet(levels: impl Iterator<Item = i32>, most: i32) -> (Alphabet, f64
         }
         bits += furthest as f64 * 0.1;
         let reach = i32::try_from(furthest).unwrap_or(i32::MAX);
-        if reach <= most && bits < best.1 {
-            best = (Alphabet { raw, reach }, bits);
+        if reach <= most {
+            costs.push((Alphabet { raw, reach }, bits));
         }
         histogram = histogram.chunks_exact(2).map(|pair| pair[0] + pair[1]).collect();
     }
-    best
+    costs
+}
+
+/// The alphabet of least cost, the fewer raw bits first.
+fn cheapest(costs: Vec<(Alphabet, f64)>) -> (Alphabet, f64) {
+    let least = costs.into_iter().min_by(|a, b| a.1.total_cmp(&b.1));
+    least.unwrap_or((Alphabet { raw: 0, reach: 0 }, f64::INFINITY))
 }
 
 /// The sample that lossless levels count from: the middle, where signed signals have their zero and bits of floats
