@@ -15,6 +15,7 @@ const WIDTH: f64 = 0.35;
 const SMALLEST: f64 = 0.08;
 
 /// Counts and sums of magnitudes of values by context.
+#[inline(always)]
 pub(crate) fn magnitudes(contexts: &[u8], values: &[f32], count: usize) -> Vec<(f64, f64)> {
     if count == 1 {
         let (eights, rest) = values.as_chunks::<8>();
@@ -56,6 +57,7 @@ impl Classes {
     }
 
     /// Appends the context of every sample of a plane, row by row.
+    #[inline(always)]
     pub(crate) fn contexts(&self, height: usize, width: usize, out: &mut Vec<u8>) {
         out.clear();
         if self.contexts == 1 {
@@ -84,6 +86,7 @@ impl Classes {
 
     /// Classes by mean magnitude, where they promise to pay; `values` are in units of the quantiser's spacing.
     #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "statistics of samples")]
+    #[inline(always)]
     pub(crate) fn of(values: &[f32], width: usize) -> Self {
         let height = values.len() / width;
         let mut rows = vec![0f64; height];

@@ -45,7 +45,41 @@ struct Models {
 
 impl PlaneEncoder {
     /// Appends the plane.
+    ///
+    /// # Errors
+    /// None that is known: coding what a writer is given does not fail.
     pub(crate) fn encode(
+        &mut self,
+        spec: &PlaneSpec,
+        samples: &[u16],
+        quality: Quality,
+        effort: Effort,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi2") {
+            // SAFETY: the features were detected on the line above.
+            return unsafe { self.encode_avx2(spec, samples, quality, effort, out) };
+        }
+        self.encode_here(spec, samples, quality, effort, out)
+    }
+
+    /// The same code for wider vectors; no result depends on it.
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,bmi2")]
+    fn encode_avx2(
+        &mut self,
+        spec: &PlaneSpec,
+        samples: &[u16],
+        quality: Quality,
+        effort: Effort,
+        out: &mut Vec<u8>,
+    ) -> Result<()> {
+        self.encode_here(spec, samples, quality, effort, out)
+    }
+
+    #[inline(always)]
+    fn encode_here(
         &mut self,
         spec: &PlaneSpec,
         samples: &[u16],
@@ -112,6 +146,7 @@ impl PlaneEncoder {
 
     /// Lossy: levels by search through a trellis.
     #[expect(clippy::cast_precision_loss, reason = "17 bits fit f32")]
+    #[inline(always)]
     fn model_values(&mut self, spec: &PlaneSpec, samples: &[u16], step: f32, effort: Effort) -> Models {
         let (log2_states, passes) = match effort {
             Effort::Fast => (3, 1),
@@ -123,7 +158,8 @@ impl PlaneEncoder {
         // Finer than the grid gains nothing, and keeps levels within 17 bits.
         let spacing = (step * trellis.spacing).max(0.5);
         self.values.clear();
-        self.values.extend(samples.iter().map(|&sample| (i32::from(sample) - spec.mid()) as f32 / spacing));
+        let (mid, inverse) = (spec.mid(), 1.0 / spacing);
+        self.values.extend(samples.iter().map(|&sample| (i32::from(sample) - mid) as f32 * inverse));
         let classes = Classes::of(&self.values, spec.width);
         classes.contexts(spec.height, spec.width, &mut self.contexts);
         let sums = magnitudes(&self.contexts, &self.values, classes.contexts);
@@ -165,6 +201,7 @@ impl PlaneEncoder {
     }
 
     /// Sets the reach of every alphabet to what its levels need, as far as decoding tables go.
+    #[inline(always)]
     fn set_reaches(&self, alphabets: &mut [Alphabet]) {
         let mut furthest = [[0u32; 4]; 256];
         for (contexts, levels) in self.contexts.chunks(4).zip(self.levels.chunks(4)) {
@@ -197,6 +234,7 @@ impl PlaneEncoder {
 
     /// The factor on the levels that leaves the least squared error: rate pulls levels inwards, so it is above 1.
     #[expect(clippy::cast_possible_truncation, reason = "a ratio of sums")]
+    #[inline(always)]
     fn gain(&self) -> f32 {
         const SIDE: usize = 8;
         let (mut cross, mut energy) = ([0f64; SIDE], [0f64; SIDE]);
@@ -221,6 +259,7 @@ impl PlaneEncoder {
 
     /// Sets the symbols of all levels and counts them by context, parity and slot.
     #[expect(clippy::cast_possible_truncation, reason = "at most 2048 slots in each of 48 tables")]
+    #[inline(always)]
     fn count(&mut self, alphabets: &[Alphabet], trellis: bool) -> Vec<[Vec<u32>; 2]> {
         let mut starts = Vec::with_capacity(alphabets.len());
         let mut total = 0usize;
@@ -249,6 +288,7 @@ impl PlaneEncoder {
         alphabets.iter().map(|alphabet| [next(alphabet), next(alphabet)]).collect()
     }
 
+    #[inline(always)]
     fn write(&mut self, spec: &PlaneSpec, models: &Models, out: &mut Vec<u8>) -> Result<()> {
         let trellis = models.trellis.log2_states > 0;
         let counts = self.count(&models.alphabets, trellis);
@@ -289,7 +329,11 @@ impl PlaneEncoder {
         out.extend_from_slice(&side);
         write_varint(self.words.len() as u64, out);
         out.extend(states.iter().flat_map(|state| state.to_le_bytes()));
-        out.extend(self.words.iter().flat_map(|word| word.to_le_bytes()));
+        let start = out.len();
+        out.resize(start + 2 * self.words.len(), 0);
+        for (bytes, word) in out[start..].as_chunks_mut::<2>().0.iter_mut().zip(&self.words) {
+            *bytes = word.to_le_bytes();
+        }
         raw.finish(out);
         Ok(())
     }

@@ -20,6 +20,7 @@ struct Step {
 ///
 /// The last symbol is coded first, so that a decoder starts with the first.
 #[expect(clippy::cast_possible_truncation, reason = "low halves of states, quotients of 32-bit numbers")]
+#[inline(always)]
 pub(crate) fn encode(
     distributions: &[Distribution],
     symbols: &[u32],
