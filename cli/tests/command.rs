@@ -209,6 +209,11 @@ fn nothing_is_overwritten_without_force() {
     status(&folder, &["unpack", "m.arrow", "-o", "m.safetensors"], 2, "--force");
     status(&folder, &["pack", "absent.safetensors", "--bits", "4", "-o", "y.arrow"], 1, "absent.safetensors");
     status(&folder, &["pack", "m.safetensors", "--bits", "4", "-o", "no/such/folder.arrow"], 1, "no/such");
+    // Not even --force makes an input its own output.
+    let before = std::fs::read(folder.join("m.safetensors")).unwrap();
+    let args = ["pack", "./m.safetensors", "--bits", "4", "-o", "m.safetensors", "--force"];
+    status(&folder, &args, 2, "cannot be the output");
+    assert_eq!(std::fs::read(folder.join("m.safetensors")).unwrap(), before);
     assert_eq!(listing(&folder), ["m.arrow", "m.safetensors"]);
 }
 

@@ -68,6 +68,7 @@ pub(crate) fn run(args: &PackArgs) -> Result<()> {
     let base = encoding(&registry, target, &args.coding, &args.transform)?;
     let rules = args.rules.iter().map(|rule| parse_rule(rule)).collect::<Result<Vec<_>>>()?;
     let model = Model::open(&args.inputs, &limits)?;
+    model.check_not_read(&args.output)?;
     let plans: Vec<Plan> = model.entries().iter().map(|entry| plan(entry, &base, &rules)).collect();
     screen::stop_on_interrupt();
 

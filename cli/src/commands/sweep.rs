@@ -22,6 +22,9 @@ pub(crate) fn run(args: &SweepArgs) -> Result<()> {
     let codec = Codec::new();
     let codecs = codecs(&codec, &args.codecs)?;
     let model = Model::open(&args.inputs, &Limits::default())?;
+    for path in std::iter::once(&args.output).chain(&args.json) {
+        model.check_not_read(path)?;
+    }
     let wanted = select(&model, args)?;
     screen::stop_on_interrupt();
     let steps =

@@ -152,6 +152,17 @@ impl Model {
         &self.entries
     }
 
+    /// Refuses an output that is one of the files read: with it, the only copy of the tensors might go.
+    pub(crate) fn check_not_read(&self, output: &Path) -> Result<()> {
+        // An output that does not exist yet has no canonical path, and is no input.
+        let Ok(output) = output.canonicalize() else { return Ok(()) };
+        if self.files.iter().any(|file| file.path.canonicalize().is_ok_and(|path| path == output)) {
+            let message = format!("{} is read and cannot be the output too: name another", output.display());
+            return Err(Failure::usage(message));
+        }
+        Ok(())
+    }
+
     /// The file that an entry is in.
     pub(crate) fn path(&self, entry: &Entry) -> &Path {
         &self.files[entry.file].path
