@@ -12,11 +12,13 @@
 //! }
 //! ```
 
+mod alloc;
 mod rule;
 mod rules;
 mod signal;
 mod subject;
 
+pub use alloc::CountingAllocator;
 pub use rule::{Cases, Failure, Family, Rule, RuleResult, Verdict};
 pub use rules::{all, check};
 pub use subject::Subject;

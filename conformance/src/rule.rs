@@ -25,6 +25,8 @@ pub enum Family {
     Recovery,
     /// Damaged packets are errors or values, never a panic.
     Corruption,
+    /// Memory is bounded by the group.
+    Limits,
     /// Each implementation of a codec reads what the others wrote.
     CrossDecoding,
     /// Wrong arguments are told apart from damage.

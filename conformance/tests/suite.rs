@@ -6,8 +6,11 @@ use std::sync::Arc;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use telecine_backends::default_registry;
-use telecine_conformance::{Subject, Verdict, all};
+use telecine_conformance::{CountingAllocator, Subject, Verdict, all};
 use telecine_core::Backend;
+
+#[global_allocator]
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 fn main() {
     let arguments = Arguments::from_args();

@@ -7,6 +7,7 @@ mod corruption;
 mod cross;
 mod determinism;
 mod extremes;
+mod limits;
 mod rate_distortion;
 mod recovery;
 mod round_trip;
@@ -26,6 +27,7 @@ pub fn all() -> Vec<Rule> {
         content::RULES,
         recovery::RULES,
         corruption::RULES,
+        limits::RULES,
         cross::RULES,
         arguments::RULES,
     ]
