@@ -6,7 +6,7 @@ use crate::bytes::{read_length, take, take_array};
 use crate::context::{Classes, MAX_CONTEXTS};
 use crate::model::{Alphabet, code_distribution};
 use crate::plain;
-use crate::plane::{CONSTANT, LOWEST, MAX_LOG2_LANES, PlaneSpec};
+use crate::plane::{CONSTANT, LOWEST, MAX_LOG2_LANES, PlaneSpec, SPACINGS};
 use crate::range::{Bit, Number, Reader};
 use crate::simd::Way;
 use crate::symbols::{Cursor, Job, PADDING, Tables};
@@ -73,7 +73,7 @@ impl PlaneDecoder {
         } else {
             base = i32::from(u16::from_le_bytes(take_array(&mut bytes)?));
         }
-        if !(spacing.is_finite() && spacing > 0.0) {
+        if !SPACINGS.contains(&spacing) {
             return Err(Error::corrupt(format!("a tns1 packet states a spacing of {spacing}")));
         }
         let side_len = read_length(&mut bytes)?;
@@ -83,7 +83,10 @@ impl PlaneDecoder {
         } else {
             Classes { contexts, rows: vec![0; spec.height], cols: vec![0; spec.width] }.code(&mut side)?
         };
-        classes.contexts(spec.height, spec.width, &mut self.contexts);
+        self.contexts.clear();
+        if contexts > 1 {
+            classes.contexts(spec.height, spec.width, &mut self.contexts);
+        }
         let mut models = (Number::default(), TableModel::default());
         let mut distributions = Vec::with_capacity(contexts);
         for _ in 0..contexts {
@@ -94,8 +97,8 @@ impl PlaneDecoder {
         let lanes = 1usize << log2_lanes;
         let states: Vec<u32> =
             take(&mut bytes, 4 * lanes)?.as_chunks::<4>().0.iter().map(|b| u32::from_le_bytes(*b)).collect();
-        if states.iter().any(|&state| state < LOWEST) {
-            return Err(Error::corrupt("a lane of a tns1 packet starts below its bound"));
+        if states.iter().any(|&state| !(LOWEST..LOWEST << 16).contains(&state)) {
+            return Err(Error::corrupt("a lane of a tns1 packet starts outside its bounds"));
         }
         let word_bytes =
             word_count.checked_mul(2).ok_or_else(|| Error::corrupt("a tns1 packet of too many words"))?;
@@ -114,8 +117,8 @@ impl PlaneDecoder {
         let escapes = (Number::default(), Bit::default());
         let mut cursor = Cursor { at: 0, states, paths: vec![0; lanes], word: 0, raw: 0, side, escapes };
         if let Some(way) = self.way.filter(|_| spec.samples() >= FEW)
-            && self.tables.fill(&distributions, job.parities())
         {
+            self.tables.fill(&distributions, has_trellis);
             way.run(&job, &self.tables, &mut cursor, samples)?;
         }
         plain::run(&job, &mut cursor, samples)?;

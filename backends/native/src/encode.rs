@@ -5,7 +5,7 @@ use telecine_core::{Effort, Quality, Result};
 use crate::bytes::{RawWriter, write_varint};
 use crate::context::{Classes, magnitudes};
 use crate::entropy;
-use crate::model::{Alphabet, Distribution, ESCAPES, MAX_REACH, code_distribution};
+use crate::model::{Alphabet, Distribution, ESCAPES, REACH_OF_SAMPLES, REACH_OF_TRELLIS, code_distribution};
 use crate::plane::{CONSTANT, MAX_LOG2_LANES, PlaneSpec, code_escape, log2_lanes, split};
 use crate::range::{Bit, Number, Writer};
 use crate::rates::Rates;
@@ -16,9 +16,6 @@ use crate::viterbi::{Input, Search};
 
 /// Wanted standard deviation of coded symbols; what is wider gets raw bits.
 const SYMBOL_SPREAD: f32 = 12.0;
-
-/// The largest reach of lossy alphabets: decoding tables hold its symbols without a detour.
-const FULL_REACH: i32 = 125;
 
 /// Buffers for encoding planes.
 #[derive(Debug, Default)]
@@ -124,7 +121,7 @@ impl PlaneEncoder {
             for context in 0..classes.contexts {
                 let levels = self.levels.iter().zip(&self.contexts);
                 let own = levels.filter(|(_, c)| usize::from(**c) == context).map(|(level, _)| *level);
-                let (alphabet, bits) = cheapest(alphabet_costs(own, MAX_REACH));
+                let (alphabet, bits) = cheapest(alphabet_costs(own, REACH_OF_SAMPLES));
                 alphabets.push(alphabet);
                 cost += bits;
             }
@@ -156,7 +153,7 @@ impl PlaneEncoder {
         let trellis = Trellis::with_log2_states(log2_states).unwrap_or(Trellis::NONE);
         let fast = Trellis::with_log2_states(3).unwrap_or(Trellis::NONE);
         // Finer than the grid gains nothing, and keeps levels within 17 bits.
-        let spacing = (step * trellis.spacing).max(0.5);
+        let spacing = (step * trellis.spacing).clamp(0.5, 32768.0);
         self.values.clear();
         let (mid, inverse) = (spec.mid(), 1.0 / spacing);
         self.values.extend(samples.iter().map(|&sample| (i32::from(sample) - mid) as f32 * inverse));
@@ -168,7 +165,7 @@ impl PlaneEncoder {
         let raw = |mean: f32| (1.2533 * mean / 2.0 / SYMBOL_SPREAD).log2().ceil().clamp(0.0, 15.0);
         #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
         let mut alphabets: Vec<Alphabet> =
-            scales.iter().map(|&mean| Alphabet { raw: raw(mean.max(1e-6)) as u8, reach: 127 }).collect();
+            scales.iter().map(|&mean| Alphabet { raw: raw(mean.max(1e-6)) as u8, reach: REACH_OF_TRELLIS }).collect();
         let shapes: Vec<Shape> = scales.iter().map(|&mean| Shape::of_mean(mean)).collect();
         let mut rates: Option<Rates> = None;
         // More lanes decode faster; their states are a 0.004th of a bit for 64 lanes of 2^18 values.
@@ -212,7 +209,7 @@ impl PlaneEncoder {
         }
         for (alphabet, furthest) in alphabets.iter_mut().zip(furthest) {
             let furthest = furthest.into_iter().fold(0, u32::max) >> alphabet.raw;
-            alphabet.reach = i32::try_from(furthest).unwrap_or(MAX_REACH).min(FULL_REACH);
+            alphabet.reach = i32::try_from(furthest).unwrap_or(i32::MAX).min(REACH_OF_TRELLIS);
         }
     }
 
@@ -221,7 +218,7 @@ impl PlaneEncoder {
         for (context, alphabet) in alphabets.iter_mut().enumerate().filter(|(_, alphabet)| alphabet.raw > 0) {
             let levels = self.levels.iter().zip(&self.contexts);
             let own = levels.filter(|(_, c)| usize::from(**c) == context).map(|(level, _)| level >> 1);
-            let costs = alphabet_costs(own, FULL_REACH);
+            let costs = alphabet_costs(own, REACH_OF_TRELLIS);
             let now =
                 costs.iter().find(|(a, _)| a.raw == alphabet.raw).map_or(f64::INFINITY, |(_, bits)| *bits);
             // The estimate knows nothing of parities and little of tables: only a clear gain counts.
@@ -447,7 +444,7 @@ fn cheapest(costs: Vec<(Alphabet, f64)>) -> (Alphabet, f64) {
 /// split well; the middle of what occurs where that is narrow and lies elsewhere.
 fn base(spec: &PlaneSpec, (low, high): (u16, u16)) -> u16 {
     let mid = 1u16 << (spec.depth - 1);
-    let near = |sample: u16| i32::from(sample.abs_diff(mid)) <= MAX_REACH;
-    let narrow = i32::from(high.abs_diff(low)) <= 2 * MAX_REACH;
+    let near = |sample: u16| i32::from(sample.abs_diff(mid)) <= REACH_OF_SAMPLES;
+    let narrow = i32::from(high.abs_diff(low)) <= 2 * REACH_OF_SAMPLES;
     if narrow && !(near(low) && near(high)) { low + (high - low) / 2 } else { mid }
 }

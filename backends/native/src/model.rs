@@ -5,8 +5,16 @@ use telecine_core::{Error, Result};
 use crate::range::{Coder, Number};
 use crate::table::{Logs, TableModel, frequencies, logs_of};
 
-/// Largest magnitude of a coded symbol; what lies beyond escapes.
-pub(crate) const MAX_REACH: i32 = 1023;
+/// Largest magnitude of a coded symbol, with a trellis and without: entries of decoding tables have room for no more.
+/// What lies beyond escapes.
+pub(crate) const REACH_OF_TRELLIS: i32 = 125;
+pub(crate) const REACH_OF_SAMPLES: i32 = 505;
+
+/// The largest reach of alphabets.
+pub(crate) fn max_reach(trellis: bool) -> i32 {
+    if trellis { REACH_OF_TRELLIS } else { REACH_OF_SAMPLES }
+}
+
 /// Symbols of a table that stand for even and odd symbols beyond its reach.
 pub(crate) const ESCAPES: usize = 2;
 
@@ -43,11 +51,11 @@ impl Alphabet {
     }
 
     /// Codes the alphabet.
-    pub(crate) fn code(&self, coder: &mut impl Coder, model: &mut Number) -> Result<Self> {
+    pub(crate) fn code(&self, coder: &mut impl Coder, model: &mut Number, trellis: bool) -> Result<Self> {
         let raw = model.unsigned(coder, u32::from(self.raw))?;
         let reach = model.unsigned(coder, self.reach.unsigned_abs())?;
         match (u8::try_from(raw), i32::try_from(reach)) {
-            (Ok(raw @ 0..=16), Ok(reach @ 0..=MAX_REACH)) => Ok(Self { raw, reach }),
+            (Ok(raw @ 0..=16), Ok(reach)) if reach <= max_reach(trellis) => Ok(Self { raw, reach }),
             _ => Err(Error::corrupt(format!(
                 "an alphabet of {raw} raw bits and reach {reach} in a tns1 packet"
             ))),
@@ -79,7 +87,7 @@ pub(crate) fn code_distribution(
     trellis: bool,
     symmetric: bool,
 ) -> Result<Distribution> {
-    let alphabet = alphabet.code(coder, &mut models.0)?;
+    let alphabet = alphabet.code(coder, &mut models.0, trellis)?;
     let mut tables = [Vec::new(), Vec::new()];
     for (parity, frequencies_out) in tables.iter_mut().enumerate().take(if trellis { 2 } else { 1 }) {
         // For each slot, where its count goes in the list that is sent.

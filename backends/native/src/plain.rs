@@ -14,7 +14,7 @@ pub(crate) fn run(job: &Job<'_>, cursor: &mut Cursor<'_>, samples: &mut [u16]) -
     let lanes = cursor.states.len();
     for (at, sample) in samples.iter_mut().enumerate().skip(cursor.at) {
         let lane = at % lanes;
-        let context = usize::from(job.contexts[at]);
+        let context = job.context(at);
         let distribution = &job.distributions[context];
         let parity = if job.has_trellis() { cursor.paths[lane] & 1 } else { 0 };
         let frequencies = &distribution.frequencies[parity as usize];

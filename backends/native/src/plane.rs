@@ -33,7 +33,9 @@ pub(crate) const MAX_LOG2_LANES: u8 = 6;
 /// A lane is worth its state's 4 bytes from this many samples on.
 const LANE_SAMPLES: usize = 4096;
 /// The least value of a coder state between symbols.
-pub(crate) const LOWEST: u32 = 1 << 16;
+pub(crate) const LOWEST: u32 = 1 << 15;
+/// Spacings that a packet may state: no level of a table then leaves 31 bits.
+pub(crate) const SPACINGS: std::ops::RangeInclusive<f32> = 0.0625..=65536.0;
 /// First byte of a plane whose samples are all equal; the sample follows.
 pub(crate) const CONSTANT: u8 = 0xff;
 

@@ -21,7 +21,7 @@ pub(crate) struct Job<'a> {
     pub(crate) centre: i32,
     /// The largest sample.
     pub(crate) max: i32,
-    /// The context of each sample, below the number of distributions.
+    /// The context of each sample, below the number of distributions; none where there is only one context.
     pub(crate) contexts: &'a [u8],
     pub(crate) distributions: &'a [Distribution],
     /// Words of 2 bytes, then [`PADDING`].
@@ -39,14 +39,14 @@ impl Job<'_> {
         8 * (self.raw.len() - PADDING)
     }
 
+    /// The context of a sample.
+    pub(crate) fn context(&self, at: usize) -> usize {
+        self.contexts.get(at).map_or(0, |&context| usize::from(context))
+    }
+
     /// Whether levels have parities.
     pub(crate) fn has_trellis(&self) -> bool {
         self.trellis.log2_states > 0
-    }
-
-    /// Distributions per context.
-    pub(crate) fn parities(&self) -> usize {
-        if self.has_trellis() { 2 } else { 1 }
     }
 }
 
@@ -96,79 +96,69 @@ pub(crate) fn reconstruct(level: i32, spacing: f32) -> i32 {
     (level as f32 * spacing).clamp(-1e6, 1e6).round_ties_even() as i32
 }
 
-/// From this index on, an entry stands for no symbol: an even escape, an odd escape, an empty table.
-pub(crate) const RARE: u32 = 253;
-/// Index of an entry of a table that nothing was counted for.
-pub(crate) const EMPTY: u32 = 255;
-/// Index of symbol 0 where indices are symbols.
-pub(crate) const DIRECT_BIAS: i32 = 126;
+/// An entry of a decoding table that stands for no symbol, told by its cell: an even escape, an odd escape, an empty
+/// table. Cells of symbols are farther from the edge.
+pub(crate) const RARE: i32 = 3;
+
+/// The number of a symbol `q` at parity `z0`: `2q + z0` with a trellis, `q` without.
+pub(crate) fn cell(q: i32, parity: usize, trellis: bool) -> i32 {
+    if trellis { q << 1 | i32::from(parity == 1) } else { q }
+}
 
 /// Decoding tables with one 32-bit entry per position of the scale.
 ///
-/// An entry is `frequency − 1 | offset << 12 | index << 24`; table `context · parities + parity` starts at 4096 times
-/// its number.
+/// An entry is `offset | frequency << 11 | …`. With a trellis, bit 22 is the low bit of the symbol and bits 23 to 31
+/// are the cell, signed; without, bits 22 to 31 are. Table `2 · context + parity` starts at 2048 times its number.
 #[derive(Debug, Default)]
 pub(crate) struct Tables {
     pub(crate) entries: Vec<u32>,
-    /// The symbol of each index, 256 per table, where it isn't the index less [`DIRECT_BIAS`].
-    pub(crate) symbols: Vec<i32>,
-    pub(crate) direct: bool,
 }
 
 impl Tables {
-    /// Fills the tables; `false` where symbols are too many for indices of 8 bits.
-    pub(crate) fn fill(&mut self, distributions: &[Distribution], parities: usize) -> bool {
-        let count = distributions.len() * parities;
-        self.direct = distributions.iter().all(|d| d.alphabet.reach < DIRECT_BIAS);
-        self.entries.resize(count << SCALE_BITS, 0);
-        self.symbols.clear();
-        if !self.direct {
-            self.symbols.resize(count << 8, 0);
+    /// Fills the tables.
+    pub(crate) fn fill(&mut self, distributions: &[Distribution], trellis: bool) {
+        let count = 2 * distributions.len();
+        if self.entries.len() < count << SCALE_BITS {
+            self.entries.resize(count << SCALE_BITS, 0);
         }
-        let mut tables = self.entries.chunks_exact_mut(SCALE as usize);
-        for (at, distribution) in distributions.iter().enumerate() {
-            for (parity, frequencies) in distribution.frequencies.iter().enumerate().take(parities) {
-                let Some(table) = tables.next() else { return false };
-                let symbols = self.symbols.chunks_exact_mut(256).nth(at * parities + parity);
-                if !fill_table(&distribution.alphabet, frequencies, table, symbols) {
-                    return false;
-                }
+        let tables = self.entries.as_chunks_mut::<{ 2 * SCALE as usize }>().0;
+        for (distribution, tables) in distributions.iter().zip(tables) {
+            let (even, odd) = tables.split_at_mut(SCALE as usize);
+            fill_table(distribution, 0, trellis, even);
+            if trellis {
+                fill_table(distribution, 1, trellis, odd);
             }
         }
-        true
     }
 }
 
-/// Fills one table, and the symbols of its indices where they aren't direct.
-fn fill_table(
-    alphabet: &Alphabet,
-    frequencies: &[u16],
-    table: &mut [u32],
-    mut symbols: Option<&mut [i32]>,
-) -> bool {
-    let (mut start, mut present) = (0, 0);
+/// The upper bits of an entry, for a cell and the low bit of its symbol.
+fn entry_of(cell: i32, odd: bool, trellis: bool) -> u32 {
+    if trellis { cell.cast_unsigned() << 23 | u32::from(odd) << 22 } else { cell.cast_unsigned() << 22 }
+}
+
+/// The lowest cell that an entry can hold; rare ones are the next to it.
+pub(crate) fn lowest_cell(trellis: bool) -> i32 {
+    if trellis { -1 << 8 } else { -1 << 9 }
+}
+
+fn fill_table(distribution: &Distribution, parity: usize, trellis: bool, table: &mut [u32]) {
+    let (alphabet, lowest) = (&distribution.alphabet, lowest_cell(trellis));
+    let frequencies = &distribution.frequencies[parity];
+    let mut start = 0;
     for (slot, &frequency) in frequencies.iter().enumerate().filter(|(_, frequency)| **frequency > 0) {
-        let index = match (alphabet.symbol(slot), &mut symbols) {
-            (Err(parity), _) => RARE + parity.unsigned_abs(),
-            (Ok(q), None) => (q + DIRECT_BIAS).unsigned_abs(),
-            (Ok(q), Some(symbols)) => {
-                if present >= RARE {
-                    return false;
-                }
-                symbols[present as usize] = q;
-                present += 1;
-                present - 1
-            }
+        let upper = match alphabet.symbol(slot) {
+            Ok(q) => entry_of(cell(q, parity, trellis), q & 1 == 1, trellis),
+            Err(odd) => entry_of(lowest + odd, false, trellis),
         };
-        let first = u32::from(frequency - 1) | index << 24;
+        let first = upper | u32::from(frequency) << SCALE_BITS;
         let end = start + usize::from(frequency);
         for (offset, entry) in (0u32..).zip(&mut table[start..end]) {
-            *entry = first | offset << SCALE_BITS;
+            *entry = first | offset;
         }
         start = end;
     }
     // Frequencies sum to the scale, or to 0.
-    table[start..].fill(EMPTY << 24);
+    table[start..].fill(entry_of(lowest + 2, false, trellis));
     debug_assert!(alphabet.slots() >= ESCAPES);
-    true
 }

@@ -7,9 +7,9 @@ use telecine_core::{Error, Result};
 
 use crate::range::{Bit, Coder, Number};
 
-/// Bits of a frequency.
-pub(crate) const SCALE_BITS: u32 = 12;
-/// The sum of the frequencies of a table.
+/// Bits of a frequency: decoding tables of all contexts then fit a core's own caches.
+pub(crate) const SCALE_BITS: u32 = 11;
+/// The sum of the frequencies of a table, and above each of them.
 pub(crate) const SCALE: u32 = 1 << SCALE_BITS;
 /// Steps of a logarithm per octave.
 const STEPS: i32 = 8;
@@ -82,29 +82,47 @@ impl TableModel {
 
 /// Frequencies of symbols, each at least 1 where it occurs, that sum to [`SCALE`]; all 0 where nothing occurs.
 ///
+/// Weights too small for a share of their own get 1; the others divide the rest in proportion.
+///
 /// # Errors
 /// [`Error::Corrupt`] for more symbols than [`SCALE`] has room for.
 pub(crate) fn frequencies(logs: &[Option<u8>]) -> Result<Vec<u16>> {
-    let symbols = logs.iter().flatten().count() as u64;
-    if symbols > u64::from(SCALE / 2) {
+    let symbols = logs.iter().flatten().count();
+    if symbols > SCALE as usize / 2 {
         return Err(Error::corrupt(format!("a table of a tns1 packet has {symbols} symbols")));
     }
-    let total: u64 = logs.iter().flatten().map(|&log| u64::from(weight(log))).sum();
-    if total == 0 {
-        return Ok(vec![0; logs.len()]);
+    if symbols < 2 {
+        return Ok(single(logs));
     }
-    let room = u64::from(SCALE) - symbols;
+    let total: u32 = logs.iter().flatten().map(|&log| weight(log)).sum();
+    let is_small = |weight: u32| u64::from(weight) * u64::from(SCALE) < u64::from(total);
+    let weights = || logs.iter().flatten().map(|&log| weight(log));
+    let small = weights().filter(|&weight| is_small(weight)).fold((0, 0), |(n, sum), w| (n + 1, sum + w));
+    let (room, rest) = (u64::from(SCALE - small.0), u64::from(total - small.1));
     #[expect(clippy::cast_possible_truncation, reason = "at most SCALE")]
-    let mut out: Vec<u16> = logs
-        .iter()
-        .map(|log| log.map_or(0, |log| (u64::from(weight(log)) * room / total + 1) as u16))
-        .collect();
-    let given: u32 = out.iter().map(|&f| u32::from(f)).sum();
-    #[expect(clippy::cast_possible_truncation, reason = "at most SCALE")]
+    let share = |log: &Option<u8>| match log.map(weight) {
+        None => 0,
+        Some(weight) if is_small(weight) => 1,
+        Some(weight) => (u64::from(weight) * room / rest).max(1) as u16,
+    };
+    let mut out: Vec<u16> = logs.iter().map(share).collect();
+    let given: i32 = out.iter().map(|&f| i32::from(f)).sum();
     if let Some(largest) = (0..out.len()).rev().max_by_key(|&slot| out[slot]) {
-        out[largest] += (SCALE - given) as u16;
+        // Half the scale at least is shared by weights above the mean: the largest has room for what rounding takes.
+        let corrected = i32::from(out[largest]) + SCALE.cast_signed() - given;
+        out[largest] = u16::try_from(corrected.max(1)).unwrap_or(1);
     }
     Ok(out)
+}
+
+/// One symbol leaves the least share to another, so that no frequency is the whole scale.
+fn single(logs: &[Option<u8>]) -> Vec<u16> {
+    let mut out = vec![0; logs.len()];
+    if let Some(slot) = logs.iter().position(Option::is_some) {
+        out[slot] = 2047;
+        out[usize::from(slot == 0)] = 1;
+    }
+    out
 }
 
 #[cfg(test)]
@@ -115,7 +133,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn tables_read_back_and_sum_up(counts in prop::collection::vec(0u32..10_000, 1..200)) {
+        fn tables_read_back_and_sum_up(counts in prop::collection::vec(0u32..10_000, 2..900)) {
             let logs = logs_of(&counts.iter().map(|&c| f64::from(c)).collect::<Vec<_>>());
             let mut writer = Writer::new();
             TableModel::default().code(&mut writer, &logs).unwrap();
@@ -125,9 +143,12 @@ mod tests {
             let frequencies = frequencies(&logs).unwrap();
             let sum: u32 = frequencies.iter().map(|&f| u32::from(f)).sum();
             prop_assert_eq!(sum, if counts.iter().any(|&c| c > 0) { SCALE } else { 0 });
-            for (f, c) in frequencies.iter().zip(&counts) {
-                prop_assert_eq!(*f > 0, *c > 0);
+            if counts.iter().filter(|&&c| c > 0).count() > 1 {
+                for (f, c) in frequencies.iter().zip(&counts) {
+                    prop_assert_eq!(*f > 0, *c > 0);
+                }
             }
+            prop_assert!(frequencies.iter().all(|&f| u32::from(f) < SCALE));
         }
     }
 }

@@ -1,14 +1,19 @@
 //! Decoding samples with vectors: a vector holds neighbouring lanes, several vectors are under way at once.
 //!
-//! Each way does whole steps of all lanes and leaves the rest to [`crate::plain`].
+//! The kernel is written once over [`vector::Vector`]; each machine's file says what its instructions are. Whole steps
+//! of all lanes are decoded here, the rest is left to [`crate::plain`].
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+mod kernel;
+#[cfg(target_arch = "aarch64")]
+mod neon;
 mod portable;
 #[cfg(test)]
 mod tests;
+mod vector;
 
 use telecine_core::Result;
 
@@ -19,12 +24,18 @@ use crate::symbols::{Cursor, Job, Tables};
 pub(crate) enum Way {
     /// Any machine.
     Portable,
+    /// Sixteen lanes of a vector, on any machine: what wider machines do, for tests where there are none.
+    #[cfg(test)]
+    Sixteen,
     /// x86-64 with AVX2.
     #[cfg(target_arch = "x86_64")]
     Avx2,
     /// x86-64 with AVX-512 F, BW, DQ and VL.
     #[cfg(target_arch = "x86_64")]
     Avx512,
+    /// AArch64.
+    #[cfg(target_arch = "aarch64")]
+    Neon,
 }
 
 impl Way {
@@ -40,11 +51,15 @@ impl Way {
             {
                 ways.push(Self::Avx512);
             }
-            if is_x86_feature_detected!("avx2") {
+            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("popcnt") {
                 ways.push(Self::Avx2);
             }
         }
+        #[cfg(target_arch = "aarch64")]
+        ways.push(Self::Neon);
         ways.push(Self::Portable);
+        #[cfg(test)]
+        ways.push(Self::Sixteen);
         ways
     }
 
@@ -56,45 +71,27 @@ impl Way {
         cursor: &mut Cursor<'_>,
         samples: &mut [u16],
     ) -> Result<()> {
-        assert!(job.contexts.len() == samples.len() && cursor.at == 0, "a context for each sample");
+        let contexts = job.contexts.is_empty() || job.contexts.len() == samples.len();
+        assert!(contexts && cursor.at == 0, "a context for each sample");
+        let lanes = cursor.states.len();
         match self {
             // SAFETY: `here` lists this way only where the features are.
             #[cfg(target_arch = "x86_64")]
-            Self::Avx512 if cursor.states.len() >= 16 => unsafe { avx512::run(job, tables, cursor, samples) },
-            // SAFETY: as above.
+            Self::Avx512 if lanes >= 32 => unsafe { avx512::run(job, tables, cursor, samples) },
+            // SAFETY: as above; AVX-512 comes with AVX2.
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 if cursor.states.len() >= 16 => unsafe { avx2::run(job, tables, cursor, samples) },
-            _ => portable::run(job, tables, cursor, samples),
+            Self::Avx512 | Self::Avx2 if lanes >= 16 => unsafe { avx2::run(job, tables, cursor, samples) },
+            // SAFETY: as above.
+            #[cfg(target_arch = "aarch64")]
+            Self::Neon if lanes >= 8 => unsafe { neon::run(job, tables, cursor, samples) },
+            // SAFETY: arrays are vectors of any machine.
+            #[cfg(test)]
+            Self::Sixteen if lanes >= 32 => unsafe {
+                kernel::run::<[u32; 16]>(job, tables, cursor, samples)
+            },
+            // SAFETY: arrays are vectors of any machine.
+            _ if lanes >= 2 => unsafe { kernel::run::<[u32; 1]>(job, tables, cursor, samples) },
+            _ => Ok(()),
         }
     }
-}
-
-/// Symbols of the lanes of one vector with rare ones replaced, in the order of the lanes.
-#[cold]
-fn replace_rare(
-    job: &Job<'_>,
-    cursor: &mut Cursor<'_>,
-    contexts: &[u8],
-    indices: &[u32],
-    symbols: &mut [i32],
-) -> Result<()> {
-    for ((&context, &index), symbol) in contexts.iter().zip(indices).zip(symbols) {
-        if index == crate::symbols::EMPTY {
-            return Err(telecine_core::Error::corrupt("a tns1 packet uses an empty table"));
-        }
-        if index >= crate::symbols::RARE {
-            let parity = (index - crate::symbols::RARE).cast_signed();
-            *symbol = cursor.escaped(&job.distributions[usize::from(context)].alphabet, parity)?;
-        }
-    }
-    Ok(())
-}
-
-/// Uncoded bits of each context, for look-up by vectors of contexts.
-fn raw_counts(job: &Job<'_>) -> [u32; 32] {
-    let mut counts = [0; 32];
-    for (count, distribution) in counts.iter_mut().zip(job.distributions) {
-        *count = u32::from(distribution.alphabet.raw);
-    }
-    counts
 }
