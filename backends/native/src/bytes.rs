@@ -66,6 +66,12 @@ impl RawWriter {
         }
     }
 
+    /// Appends whole bytes to whole bytes.
+    pub(crate) fn push_bytes(&mut self, bytes: impl Iterator<Item = u8>) {
+        debug_assert_eq!(self.count, 0, "bits before bytes");
+        self.bytes.extend(bytes);
+    }
+
     pub(crate) fn finish(mut self, out: &mut Vec<u8>) {
         let held = self.held.to_le_bytes();
         self.bytes.extend_from_slice(&held[..self.count.div_ceil(8) as usize]);

@@ -3,6 +3,8 @@
 //! A sample's context is its row's class plus its column's class, held within the contexts there are. The sum of two
 //! logarithms stands for the product of two scales: trained weights vary by rows and columns, not by neighbours.
 
+use std::collections::BTreeMap;
+
 use telecine_core::{Error, Result};
 
 use crate::range::{Bit, Coder, Number, Writer};
@@ -14,30 +16,55 @@ const WIDTH: f64 = 0.35;
 /// Scales below this many quantiser spacings are alike: nearly all levels are 0.
 const SMALLEST: f64 = 0.08;
 
-/// Counts and sums of magnitudes of values by context.
+/// Counts and sums of magnitudes of values by context; no contexts are a single one.
 #[inline(always)]
-pub(crate) fn magnitudes(contexts: &[u8], values: &[f32], count: usize) -> Vec<(f64, f64)> {
-    if count == 1 {
-        let (eights, rest) = values.as_chunks::<8>();
-        let mut sums = [0f64; 8];
-        for values in eights {
-            for at in 0..8 {
-                sums[at] += f64::from(values[at].abs());
-            }
-        }
-        let sum = sums.iter().sum::<f64>() + rest.iter().map(|v| f64::from(v.abs())).sum::<f64>();
-        #[expect(clippy::cast_precision_loss, reason = "counts of samples")]
-        return vec![(values.len() as f64, sum)];
+#[expect(clippy::cast_precision_loss, reason = "counts and sums for a mean")]
+pub(crate) fn magnitudes(contexts: &[u8], samples: &[u16], centre: i32, count: usize) -> Vec<(f64, f64)> {
+    let magnitude = |sample: u16| (i32::from(sample) - centre).unsigned_abs();
+    if contexts.is_empty() {
+        let sum: u64 =
+            samples.chunks(1 << 15).map(|part| u64::from(part.iter().map(|&s| magnitude(s)).sum::<u32>())).sum();
+        return vec![(samples.len() as f64, sum as f64)];
     }
     // Four sums side by side, because each waits for itself.
-    let mut sums = vec![[(0f64, 0f64); 4]; count];
-    for (contexts, values) in contexts.chunks(4).zip(values.chunks(4)) {
-        for (at, (&context, value)) in contexts.iter().zip(values).enumerate() {
+    let mut sums = vec![[(0u64, 0u64); 4]; count];
+    for (contexts, samples) in contexts.chunks(4).zip(samples.chunks(4)) {
+        for (at, (&context, &sample)) in contexts.iter().zip(samples).enumerate() {
             let sum = &mut sums[usize::from(context)][at];
-            *sum = (sum.0 + 1.0, sum.1 + f64::from(value.abs()));
+            *sum = (sum.0 + 1, sum.1 + u64::from(magnitude(sample)));
         }
     }
-    sums.iter().map(|sums| sums.iter().fold((0.0, 0.0), |a, b| (a.0 + b.0, a.1 + b.1))).collect()
+    let total = |sums: &[(u64, u64); 4]| sums.iter().fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
+    sums.iter().map(total).map(|(count, sum)| (count as f64, sum as f64)).collect()
+}
+
+/// Sums of magnitudes of the rows and of the columns of a plane.
+#[inline(always)]
+fn line_sums(samples: &[u16], centre: i32, width: usize) -> (Vec<u64>, Vec<u64>) {
+    let mut rows = Vec::with_capacity(samples.len() / width);
+    let mut cols = vec![0u64; width];
+    let mut part = vec![0u32; width];
+    // A magnitude is at most 2¹⁶: 2¹⁵ of them fit 32 bits.
+    for block in samples.chunks(width << 15) {
+        part.fill(0);
+        for row in block.chunks_exact(width) {
+            let mut sum = 0u64;
+            for (row, cols) in row.chunks(1 << 15).zip(part.chunks_mut(1 << 15)) {
+                let mut here = 0u32;
+                for (&sample, col) in row.iter().zip(cols) {
+                    let magnitude = (i32::from(sample) - centre).unsigned_abs();
+                    *col += magnitude;
+                    here += magnitude;
+                }
+                sum += u64::from(here);
+            }
+            rows.push(sum);
+        }
+        for (col, &part) in cols.iter_mut().zip(&part) {
+            *col += u64::from(part);
+        }
+    }
+    (rows, cols)
 }
 
 /// The classes of a plane's rows and columns.
@@ -56,12 +83,11 @@ impl Classes {
         Self { contexts: 1, rows: Vec::new(), cols: Vec::new() }
     }
 
-    /// Appends the context of every sample of a plane, row by row.
+    /// Sets the context of every sample of a plane, row by row; nothing where there is only one context.
     #[inline(always)]
     pub(crate) fn contexts(&self, height: usize, width: usize, out: &mut Vec<u8>) {
         out.clear();
         if self.contexts == 1 {
-            out.resize(height * width, 0);
             return;
         }
         #[expect(
@@ -84,36 +110,18 @@ impl Classes {
         }
     }
 
-    /// Classes by mean magnitude, where they promise to pay; `values` are in units of the quantiser's spacing.
+    /// Classes by mean distance of samples from `centre`, where they promise to pay; `unit` is a sample in units of the
+    /// quantiser's spacing.
     #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "statistics of samples")]
     #[inline(always)]
-    pub(crate) fn of(values: &[f32], width: usize) -> Self {
-        let height = values.len() / width;
-        let mut rows = vec![0f64; height];
-        let mut cols = vec![0f64; width];
-        for (row, sum) in values.chunks_exact(width).zip(&mut rows) {
-            // Eight sums side by side, because each waits for itself.
-            let mut sums = [0f64; 8];
-            let (eights, rest) = row.as_chunks::<8>();
-            let (col_eights, col_rest) = cols.as_chunks_mut::<8>();
-            for (values, cols) in eights.iter().zip(col_eights) {
-                for at in 0..8 {
-                    let magnitude = f64::from(values[at].abs());
-                    sums[at] += magnitude;
-                    cols[at] += magnitude;
-                }
-            }
-            for (value, col) in rest.iter().zip(col_rest) {
-                sums[0] += f64::from(value.abs());
-                *col += f64::from(value.abs());
-            }
-            *sum = sums.iter().sum();
-        }
-        let mean = rows.iter().sum::<f64>() / values.len() as f64;
+    pub(crate) fn of(samples: &[u16], centre: i32, unit: f64, width: usize) -> Self {
+        let height = samples.len() / width;
+        let (rows, cols) = line_sums(samples, centre, width);
+        let mean = unit * rows.iter().sum::<u64>() as f64 / samples.len() as f64;
         if mean == 0.0 || height.min(width) == 0 {
             return Self::single();
         }
-        let log = |sum: f64, count: usize| (sum / count as f64 / mean).max(1e-6).log2();
+        let log = |sum: u64, count: usize| (unit * sum as f64 / count as f64 / mean).max(1e-6).log2();
         let base = mean.log2();
         let smallest = SMALLEST.log2();
         let row_logs: Vec<f64> = rows.iter().map(|&sum| log(sum, width)).collect();
@@ -132,22 +140,30 @@ impl Classes {
             rows: row_logs.iter().map(|&log| class(log) + origin).collect(),
             cols: col_logs.iter().map(|&log| class(log)).collect(),
         };
-        if classes.pays(values) { classes } else { Self::single() }
+        if classes.pays(&rows, &cols, unit) { classes } else { Self::single() }
     }
 
-    /// Whether splitting by context gains more than classes and tables cost, judged as Gaussian.
+    /// Whether splitting by context gains more than classes and tables cost, judged as Gaussian, as if the mean of a
+    /// sample were the product of those of its row and its column.
     #[expect(clippy::cast_precision_loss, reason = "statistics of samples")]
-    fn pays(&self, values: &[f32]) -> bool {
+    fn pays(&self, rows: &[u64], cols: &[u64], unit: f64) -> bool {
         if self.contexts == 1 {
             return false;
         }
-        let mut contexts = Vec::new();
-        self.contexts(self.rows.len(), self.cols.len(), &mut contexts);
-        let sums = magnitudes(&contexts, values, self.contexts);
         // A Gaussian of variance 1.571 a², a the mean magnitude, at an error of a quarter of the squared spacing.
         let bits = |(count, sum): (f64, f64)| {
-            if count > 0.0 { 0.5 * count * (1.0 + 6.3 * (sum / count).powi(2)).log2() } else { 0.0 }
+            if count > 0.0 { 0.5 * count * (1.0 + 6.3 * (unit * sum / count).powi(2)).log2() } else { 0.0 }
         };
+        let total = rows.iter().sum::<u64>() as f64;
+        let (rows, cols) = (by_class(&self.rows, rows), by_class(&self.cols, cols));
+        let mut sums = vec![(0.0, 0.0); self.contexts];
+        for (row, &(row_count, row_sum)) in &rows {
+            for (col, &(col_count, col_sum)) in &cols {
+                let context = usize::try_from((row + col).max(0)).unwrap_or(0).min(self.contexts - 1);
+                let sum = &mut sums[context];
+                *sum = (sum.0 + row_count * col_count, sum.1 + row_sum * col_sum / total);
+            }
+        }
         let whole = sums.iter().fold((0.0, 0.0), |(n, s), &(count, sum)| (n + count, s + sum));
         let gain = bits(whole) - sums.iter().map(|&sum| bits(sum)).sum::<f64>();
         let used = sums.iter().filter(|(count, _)| *count > 0.0).count() as f64;
@@ -166,6 +182,17 @@ impl Classes {
         }
         Ok(out)
     }
+}
+
+/// How many lines each class has, and their sum.
+#[expect(clippy::cast_precision_loss, reason = "statistics of samples")]
+fn by_class(classes: &[i16], sums: &[u64]) -> BTreeMap<i32, (f64, f64)> {
+    let mut out = BTreeMap::new();
+    for (&class, &sum) in classes.iter().zip(sums) {
+        let all = out.entry(i32::from(class)).or_insert((0.0, 0.0));
+        *all = (all.0 + 1.0, all.1 + sum as f64);
+    }
+    out
 }
 
 /// Whether classes are cheaper to tell from the one before than from their mean.

@@ -3,6 +3,7 @@
 //! Duda, "Asymmetric numeral systems", arXiv:1311.2540; interleaved lanes after Giesen, arXiv:1402.3392. States are
 //! at least 2¹⁵ and below 2³¹, words 16 bits, frequencies 11 bits; symbol `i` belongs to lane `i` modulo their number.
 
+use crate::cells::Cells;
 use crate::model::Distribution;
 use crate::plane::LOWEST;
 use crate::table::SCALE_BITS;
@@ -16,18 +17,19 @@ struct Step {
     start: u32,
 }
 
-/// Codes symbols, numbered through the slots of all distributions, into words; gives the states of the lanes.
+/// Codes cells, numbered through all contexts, into words; gives the states of the lanes.
 ///
 /// The last symbol is coded first, so that a decoder starts with the first.
 #[expect(clippy::cast_possible_truncation, reason = "low halves of states, quotients of 32-bit numbers")]
 #[inline(always)]
 pub(crate) fn encode(
     distributions: &[Distribution],
-    symbols: &[u32],
+    cells: Cells,
+    symbols: &[u16],
     lanes: usize,
     words: &mut Vec<u16>,
 ) -> Vec<u32> {
-    let steps = steps(distributions);
+    let steps = steps(distributions, cells);
     let mut states = vec![LOWEST; lanes];
     // Words are written from the back; every symbol writes at most one.
     words.clear();
@@ -35,7 +37,7 @@ pub(crate) fn encode(
     let mut at = symbols.len();
     for symbols in symbols.chunks(lanes).rev() {
         for (&symbol, state) in symbols.iter().zip(&mut states).rev() {
-            let step = steps[symbol as usize];
+            let step = steps[usize::from(symbol)];
             // Whether a word goes out is hard to predict: it is written anyway, and kept if the place moves on.
             let full = *state >= step.frequency << (31 - SCALE_BITS);
             words[at] = *state as u16;
@@ -51,21 +53,22 @@ pub(crate) fn encode(
     states
 }
 
-/// The steps of all slots: those of context after context, parity after parity.
-fn steps(distributions: &[Distribution]) -> Vec<Step> {
-    let mut out = Vec::new();
+/// The steps of all numbers, context after context.
+fn steps(distributions: &[Distribution], cells: Cells) -> Vec<Step> {
+    let mut out = Vec::with_capacity(distributions.len() * cells.count());
     for distribution in distributions {
-        for frequencies in &distribution.frequencies {
+        let of_slots = [0, 1].map(|parity| {
             let mut start = 0;
-            let slots = out.len() + distribution.alphabet.slots();
-            for &frequency in frequencies {
+            let step = |&frequency: &u16| {
                 let frequency = u32::from(frequency);
                 let reciprocal = if frequency > 1 { u64::MAX / u64::from(frequency) + 1 } else { u64::MAX };
-                out.push(Step { reciprocal, frequency, start });
                 start += frequency;
-            }
-            out.resize(slots, Step::default());
-        }
+                Step { reciprocal, frequency, start: start - frequency }
+            };
+            distribution.frequencies[parity].iter().map(step).collect::<Vec<Step>>()
+        });
+        let number = |(parity, slot): (usize, usize)| of_slots[parity].get(slot).copied().unwrap_or_default();
+        out.extend(cells.slots(&distribution.alphabet).map(number));
     }
     out
 }

@@ -2,6 +2,7 @@
 
 mod backend;
 mod bytes;
+mod cells;
 mod context;
 mod decode;
 mod encode;
@@ -11,11 +12,10 @@ mod plain;
 mod plane;
 mod range;
 mod rates;
-mod shape;
+mod search;
 mod simd;
 mod symbols;
 mod table;
 mod trellis;
-mod viterbi;
 
 pub use backend::Native;

@@ -1,6 +1,7 @@
 //! What levels cost in bits, for the encoder's search.
 
-use crate::model::{Alphabet, Distribution, ESCAPES};
+use crate::cells::Cells;
+use crate::model::{Alphabet, ESCAPES};
 use crate::table::SCALE;
 
 /// Levels up to this magnitude have costs of their own; beyond, costs are those of the last.
@@ -24,26 +25,27 @@ impl Rates {
         self.bits.get(at).copied().unwrap_or(0.0)
     }
 
-    /// Costs that follow from distributions.
-    pub(crate) fn of_distributions(distributions: &[Distribution]) -> Self {
+    /// Costs that follow from counts by context, parity and slot: a search may use what the last one did not, so
+    /// that nothing is dearer than four times the precision of frequencies.
+    pub(crate) fn of_counts(alphabets: &[Alphabet], counts: &[[Vec<u32>; 2]]) -> Self {
         let mut rates = Self::default();
-        for distribution in distributions {
-            let alphabet = distribution.alphabet;
-            let cost = |frequency: u16| (SCALE as f32 / f32::from(frequency.max(1))).log2();
-            rates.add(&alphabet, |parity, q| {
-                let slot = alphabet.slot(q);
-                let escape = if slot >= alphabet.slots() - ESCAPES { ESCAPE_BITS } else { 0.0 };
-                cost(distribution.frequencies[parity][slot]) + escape
+        let cells = Cells { trellis: true };
+        for (alphabet, counts) in alphabets.iter().zip(counts) {
+            let costs = counts.each_ref().map(|counts| {
+                let total = counts.iter().sum::<u32>().max(1) as f32;
+                let floor = total / SCALE as f32 / 4.0;
+                let escapes = counts.len() - ESCAPES;
+                let cost = |(slot, &count): (usize, &u32)| {
+                    let escape = if slot >= escapes { ESCAPE_BITS } else { 0.0 };
+                    (total / (count as f32).max(floor)).log2() + escape
+                };
+                counts.iter().enumerate().map(cost).collect::<Vec<f32>>()
             });
+            rates.bits.extend((-FAR..=FAR).map(|level| {
+                let cell = cells.of(level, alphabet.raw);
+                costs[(cell & 1).unsigned_abs() as usize][alphabet.slot(cell >> 1)]
+            }));
         }
         rates
-    }
-
-    /// Adds a context in which symbol `q` at a parity costs `bits(parity, q)` before raw bits.
-    fn add(&mut self, alphabet: &Alphabet, bits: impl Fn(usize, i32) -> f32) {
-        self.bits.extend((-FAR..=FAR).map(|level| {
-            let (parity, n) = ((level & 1).unsigned_abs() as usize, level >> 1);
-            bits(parity, n >> alphabet.raw)
-        }));
     }
 }

@@ -5,6 +5,10 @@ use std::f32::consts::LOG2_E;
 /// λ in units of the squared spacing, per bit. `2 ln2 · D` would be 0.36 at high rate; measured on N(0,1), 0.27 is
 /// as good there and better below 1 bit.
 pub(crate) const LAMBDA: f32 = 0.27;
+/// Cost units of one squared spacing.
+const UNIT: f32 = 256.0;
+/// The most that one value costs, in units.
+pub(super) const MOST: u16 = 2047;
 /// Beyond this many standard deviations a level's cost grows no longer with its square but in proportion.
 const BEND: f32 = 3.0;
 
@@ -17,16 +21,17 @@ pub(crate) struct Shape {
     pub(crate) shrink: f32,
     /// at most by this.
     pub(crate) limit: f32,
-    pub(crate) weight: f32,
+    /// What a squared distance, of which 4096 units are a squared spacing, is multiplied by, in 1/2¹⁶, to give cost.
+    pub(crate) weight: u16,
     /// Cost of even and of odd levels.
-    pub(crate) bias: [f32; 2],
+    pub(crate) bias: [u16; 2],
 }
 
 impl Shape {
     /// Squared error alone.
     #[cfg(test)]
     pub(crate) fn flat() -> Self {
-        Self { shrink: 0.0, limit: 0.0, weight: 1.0, bias: [0.0; 2] }
+        Self { shrink: 0.0, limit: 0.0, weight: weight(1.0), bias: [0; 2] }
     }
 
     /// The shape of a Gaussian with this mean magnitude, in units of the spacing.
@@ -50,8 +55,21 @@ impl Shape {
         Self {
             shrink,
             limit: shrink * BEND * spread,
-            weight: 1.0 + curve,
-            bias: [bias[0] - least, bias[1] - least],
+            weight: weight(1.0 + curve),
+            bias: bias.map(|bias| units(bias - least)),
         }
     }
+}
+
+/// A cost in units, at most [`MOST`].
+#[inline(always)]
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
+pub(super) fn units(cost: f32) -> u16 {
+    (cost * UNIT).clamp(0.0, f32::from(MOST)) as u16
+}
+
+/// The weight that multiplies costs by `factor`, which is below 16.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "below 2^16")]
+fn weight(factor: f32) -> u16 {
+    (factor * UNIT / 4096.0 * 65_536.0) as u16
 }

@@ -1,0 +1,273 @@
+//! The encoder's search: the levels of least `distortion + λ · rate` that the trellis allows.
+//!
+//! Viterbi's algorithm over the code's states; source of the scheme: Marcellin and Fischer, "Trellis coded
+//! quantization of memoryless and Gauss–Markov sources", IEEE Trans. Commun. 38 (1990), with the rate term of
+//! Fischer and Wang, "Entropy-constrained trellis-coded quantization", IEEE Trans. Inf. Theory 38 (1992).
+//!
+//! Sixteen lanes are searched side by side with 16-bit path costs, one bit per decision. Costs come from single
+//! IEEE operations in a fixed order, all else is integers: the result is the same whatever the instruction set.
+
+mod shape;
+#[cfg(test)]
+mod tests;
+mod weigh;
+mod words;
+
+pub(crate) use shape::Shape;
+
+use crate::rates::Rates;
+use crate::trellis::Trellis;
+use shape::MOST;
+use weigh::weigh;
+use words::{WIDTH, Words};
+
+/// A path cost that no path from state 0 reaches: it exceeds 8 steps, which lead from any state to any other of 256.
+const NEVER: u16 = 20_000;
+/// Steps between two rebases: costs stay below `NEVER` + 16 · `MOST`.
+const REBASE: usize = 16;
+const _: () = assert!(NEVER > 8 * MOST && NEVER as usize + REBASE * MOST as usize + MOST as usize <= 0xffff);
+
+/// Buffers of the search, kept between planes.
+#[derive(Debug, Default)]
+pub(crate) struct Search {
+    /// For each step and state, a bit per lane, every second one: whether the survivor came along `z1 = 0`.
+    decisions: Vec<u32>,
+    /// What levels are nearest to, by step, in 1/2¹⁴.
+    aims: Vec<[i32; WIDTH]>,
+}
+
+/// The values of a plane with what their levels cost.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Input<'a> {
+    /// In units of the spacing, within ±2¹⁶.
+    pub(crate) values: &'a [f32],
+    /// The context of each value; none where there is only one context.
+    pub(crate) contexts: &'a [u8],
+    /// One for each context.
+    pub(crate) shapes: &'a [Shape],
+    /// Costs from counts, where there are any; otherwise those of the shapes.
+    pub(crate) rates: Option<&'a Rates>,
+    /// Value `i` belongs to lane `i` modulo this.
+    pub(crate) lanes: usize,
+}
+
+/// How path costs are compared.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Portable,
+    #[cfg(target_arch = "x86_64")]
+    Avx2,
+}
+
+impl Way {
+    fn here() -> Self {
+        #[cfg(target_arch = "x86_64")]
+        if is_x86_feature_detected!("avx2") {
+            return Self::Avx2;
+        }
+        Self::Portable
+    }
+}
+
+impl Search {
+    /// Finds the levels of all lanes.
+    pub(crate) fn run(&mut self, trellis: &Trellis, input: Input<'_>, levels: &mut [i32]) {
+        self.run_by(Way::here(), trellis, input, levels);
+    }
+
+    fn run_by(&mut self, way: Way, trellis: &Trellis, input: Input<'_>, levels: &mut [i32]) {
+        for first in (0..input.lanes).step_by(WIDTH) {
+            match way {
+                // SAFETY: arrays are words of any machine.
+                Way::Portable => unsafe { self.group::<[u16; WIDTH]>(trellis, input, first, levels) },
+                // SAFETY: `here` chooses this way only where the feature is.
+                #[cfg(target_arch = "x86_64")]
+                Way::Avx2 => unsafe { self.group_avx2(trellis, input, first, levels) },
+            }
+        }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    #[target_feature(enable = "avx2,bmi2")]
+    fn group_avx2(&mut self, trellis: &Trellis, input: Input<'_>, first: usize, levels: &mut [i32]) {
+        // SAFETY: the features are those of this function.
+        unsafe { self.group::<words::x86::Avx2>(trellis, input, first, levels) }
+    }
+
+    /// Finds the levels of up to [`WIDTH`] lanes from `first` on.
+    ///
+    /// # Safety
+    /// The machine has the features that `W` is made for.
+    #[inline(always)]
+    unsafe fn group<W: Words>(
+        &mut self,
+        trellis: &Trellis,
+        input: Input<'_>,
+        first: usize,
+        levels: &mut [i32],
+    ) {
+        // SAFETY: the caller's promise is passed on. The codes are those of `trellis.rs`.
+        let ends = unsafe {
+            match trellis.log2_states {
+                2 => self.forward::<W, 4, 0o5, 0o2>(input, first),
+                3 => self.forward::<W, 8, 0o13, 0o4>(input, first),
+                6 => self.forward::<W, 64, 0o103, 0o24>(input, first),
+                _ => self.forward::<W, 256, 0o515, 0o362>(input, first),
+            }
+        };
+        self.trace(trellis, ends, input.lanes, first, levels);
+    }
+
+    /// Walks through all steps; gives the state in which the cheapest path of each lane ends.
+    ///
+    /// # Safety
+    /// As in [`Self::group`].
+    #[inline(always)]
+    unsafe fn forward<W: Words, const STATES: usize, const H0: usize, const H1: usize>(
+        &mut self,
+        input: Input<'_>,
+        first: usize,
+    ) -> [u16; WIDTH] {
+        let steps = input.values.len().div_ceil(input.lanes);
+        self.decisions.resize(self.decisions.len().max(steps * STATES), 0);
+        self.aims.resize(steps, [0; WIDTH]);
+        let decisions = self.decisions.as_chunks_mut::<STATES>().0;
+        // SAFETY: the caller's promise is passed on.
+        unsafe {
+            let mut costs = [W::splat(NEVER); STATES];
+            costs[0] = W::splat(0);
+            let mut next = [W::splat(0); STATES];
+            for (step, (aims, decisions)) in self.aims.iter_mut().zip(decisions).enumerate() {
+                let cost = weigh::<W>(input, first, step, aims);
+                // Costs go to and fro between two arrays, so that none is copied.
+                if step % 2 == 0 {
+                    advance::<W, STATES, H0, H1>(&costs, &cost, &mut next, decisions);
+                } else {
+                    advance::<W, STATES, H0, H1>(&next, &cost, &mut costs, decisions);
+                }
+                if step % REBASE == REBASE - 1 {
+                    rebase(&mut costs);
+                }
+            }
+            cheapest(if steps % 2 == 0 { &costs } else { &next })
+        }
+    }
+
+    /// Follows each lane's path back from the state in which it ends.
+    #[inline(always)]
+    fn trace(
+        &self,
+        trellis: &Trellis,
+        ends: [u16; WIDTH],
+        lanes: usize,
+        first: usize,
+        levels: &mut [i32],
+    ) {
+        let (states, log2) = (trellis.states(), u32::from(trellis.log2_states));
+        // The state before, by state and `z1`.
+        let mut before = [0u16; 512];
+        for (key, before) in before.iter_mut().take(2 * states).enumerate() {
+            *before = u16::try_from(trellis.before(key / 2, (key % 2 == 1).into()).0).unwrap_or(0);
+        }
+        let mut at = ends;
+        let width = WIDTH.min(lanes - first);
+        for (step, aims) in self.aims.iter().enumerate().rev() {
+            let decisions = &self.decisions[step * states..][..states];
+            let mut keys = [0i32; WIDTH];
+            for (lane, (key, at)) in keys.iter_mut().zip(&mut at).enumerate() {
+                let zero = decisions[usize::from(*at)] >> (2 * lane) & 1;
+                let taken = usize::from(*at) * 2 + (zero ^ 1) as usize;
+                *at = before[taken % 512];
+                *key = i32::from(taken as u16);
+            }
+            let mut row = [0i32; WIDTH];
+            for lane in 0..WIDTH {
+                let coset = keys[lane] >> log2 | (keys[lane] & 1) << 1;
+                row[lane] = nearest(aims[lane], coset);
+            }
+            let start = step * lanes + first;
+            let end = (start + width).min(levels.len());
+            if let Some(levels) = levels.get_mut(start..end) {
+                levels.copy_from_slice(&row[..levels.len()]);
+            }
+        }
+    }
+}
+
+/// The level of a coset modulo 4 that is nearest to an aim in 1/2¹⁴.
+#[inline(always)]
+fn nearest(aim: i32, coset: i32) -> i32 {
+    ((aim - (coset << 14) + (1 << 15)) >> 16 << 2) + coset
+}
+
+/// One step of all states and lanes: into each state lead two branches from states of one parity.
+///
+/// Two states that differ by `H1` share the states before them.
+///
+/// # Safety
+/// The machine has the features that `W` is made for.
+#[inline(always)]
+unsafe fn advance<W: Words, const STATES: usize, const H0: usize, const H1: usize>(
+    costs: &[W; STATES],
+    cost: &[W; 4],
+    next: &mut [W; STATES],
+    decisions: &mut [u32; STATES],
+) {
+    let (h0, h1) = (H0 >> 1, H1 >> 1);
+    let pair = h1 & h1.wrapping_neg();
+    for half in 0..STATES / 2 {
+        // The states without the lowest bit of `h1`, in order.
+        let state = (half & !(pair - 1)) << 1 | half & (pair - 1);
+        let other = (state ^ h1) % STATES;
+        let z0 = state / (STATES / 2);
+        let even = ((state ^ (h0 * z0)) << 1 | z0) % STATES;
+        let odd = (even ^ h1 << 1) % STATES;
+        // SAFETY: the caller's promise is passed on.
+        unsafe {
+            let (zero, one) = (cost[z0], cost[z0 + 2]);
+            let a = costs[even].add(zero);
+            let least = a.min(costs[odd].add(one));
+            (next[state], decisions[state]) = (least, least.equal(a));
+            let a = costs[odd].add(zero);
+            let least = a.min(costs[even].add(one));
+            (next[other], decisions[other]) = (least, least.equal(a));
+        }
+    }
+}
+
+/// Keeps costs small: only their differences count.
+///
+/// # Safety
+/// The machine has the features that `W` is made for.
+#[inline(always)]
+unsafe fn rebase<W: Words>(costs: &mut [W]) {
+    // SAFETY: the caller's promise is passed on.
+    unsafe {
+        let mut least = W::splat(u16::MAX);
+        for &row in costs.iter() {
+            least = least.min(row);
+        }
+        for row in costs.iter_mut() {
+            *row = row.sub(least);
+        }
+    }
+}
+
+/// The first of the cheapest states of each lane.
+///
+/// # Safety
+/// The machine has the features that `W` is made for.
+#[inline(always)]
+unsafe fn cheapest<W: Words>(costs: &[W]) -> [u16; WIDTH] {
+    let (mut ends, mut least) = ([0; WIDTH], [u16::MAX; WIDTH]);
+    for (state, row) in (0u16..).zip(costs) {
+        // SAFETY: the caller's promise is passed on.
+        let row = unsafe { row.array() };
+        for lane in 0..WIDTH {
+            if row[lane] < least[lane] {
+                (ends[lane], least[lane]) = (state, row[lane]);
+            }
+        }
+    }
+    ends
+}

@@ -1,0 +1,72 @@
+//! The search against trying all paths, and its vectors against arrays.
+
+use super::*;
+use rand::{SeedableRng, rngs::SmallRng};
+use rand_distr::{Distribution, StandardNormal};
+
+fn values(count: usize) -> Vec<f32> {
+    let mut rng = SmallRng::seed_from_u64(5);
+    (0..count)
+        .map(|_| {
+            let v: f32 = StandardNormal.sample(&mut rng);
+            v * 2.5
+        })
+        .collect()
+}
+
+/// The least cost over all paths, by trying every one.
+fn exhaustive(trellis: &Trellis, values: &[f32], state: u32) -> f32 {
+    let Some((&value, rest)) = values.split_first() else { return 0.0 };
+    let parity = (state & 1).cast_signed();
+    #[expect(clippy::cast_possible_truncation, reason = "a few units")]
+    let floor = value.floor() as i32;
+    let near = (floor - 4..=floor + 5).filter(|level| level & 1 == parity);
+    near.map(|level| {
+        (value - level as f32).powi(2) + exhaustive(trellis, rest, trellis.next(state, level >> 1))
+    })
+    .fold(f32::INFINITY, f32::min)
+}
+
+#[test]
+fn the_search_finds_the_path_that_trying_all_finds() {
+    let shapes = [Shape::flat()];
+    let values = values(6);
+    for log2_states in [2, 3, 6, 8] {
+        let trellis = Trellis::with_log2_states(log2_states).unwrap();
+        let mut levels = vec![0; values.len()];
+        let input = Input { values: &values, contexts: &[], shapes: &shapes, rates: None, lanes: 1 };
+        Search::default().run(&trellis, input, &mut levels);
+        let found: f32 = values.iter().zip(&levels).map(|(v, &l)| (v - l as f32).powi(2)).sum();
+        let least = exhaustive(&trellis, &values, 0);
+        // Costs are rounded to 1/256.
+        assert!((found - least).abs() < 6.0 / 256.0, "{log2_states}: {found} {least}");
+        let mut state = 0u32;
+        for &level in &levels {
+            assert_eq!(level & 1, (state & 1).cast_signed(), "the parity is the state's");
+            state = trellis.next(state, level >> 1);
+        }
+    }
+}
+
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn avx2_finds_the_levels_that_portable_code_finds() {
+    if Way::here() != Way::Avx2 {
+        println!("AVX2 is not on this machine");
+        return;
+    }
+    let values = values(5000);
+    let mixed: Vec<u8> = (0..5000).map(|at| u8::from(at % 3 == 0)).collect();
+    for shapes in [&[Shape::of_mean(2.0)][..], &[Shape::of_mean(2.0), Shape::of_mean(0.4)]] {
+        let contexts = if shapes.len() == 1 { &[][..] } else { &mixed };
+        for (lanes, log2_states) in [(1, 3), (7, 2), (16, 6), (32, 3), (64, 8)] {
+            let input = Input { values: &values, contexts, shapes, rates: None, lanes };
+            let trellis = Trellis::with_log2_states(log2_states).unwrap();
+            let (mut plain, mut fast) = (vec![0; 5000], vec![1; 5000]);
+            let mut search = Search::default();
+            search.run_by(Way::Portable, &trellis, input, &mut plain);
+            search.run_by(Way::Avx2, &trellis, input, &mut fast);
+            assert!(plain == fast, "{lanes} lanes, {} contexts", shapes.len());
+        }
+    }
+}
