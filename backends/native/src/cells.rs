@@ -61,8 +61,16 @@ impl Cells {
     ) -> Vec<u32> {
         numbers.clear();
         numbers.resize(levels.len(), 0);
-        if let [Alphabet { raw, .. }] = *alphabets {
-            let half = self.half();
+        let half = self.half();
+        let inside = |&level: &i32| (level + half).cast_unsigned() < 2 * half.unsigned_abs();
+        if matches!(*alphabets, [Alphabet { raw: 0, .. }])
+            && levels.iter().fold(true, |all, level| all & inside(level))
+        {
+            // The cell is the level.
+            for (number, &level) in numbers.iter_mut().zip(levels) {
+                *number = (level + half) as u16;
+            }
+        } else if let [Alphabet { raw, .. }] = *alphabets {
             let outside = |level: i32| !(-half..half).contains(&self.of(level, raw));
             if levels.iter().fold(false, |any, &level| any | outside(level)) {
                 for (number, &level) in numbers.iter_mut().zip(levels) {

@@ -221,12 +221,20 @@ impl PlaneEncoder {
         for (levels, values) in self.levels.chunks(BLOCK).zip(self.values.chunks(BLOCK)) {
             // Sums of a block side by side, because each waits for itself.
             let mut sums = [[0f32; SIDE]; 2];
-            for (levels, values) in levels.chunks(SIDE).zip(values.chunks(SIDE)) {
-                for (at, (&level, &value)) in levels.iter().zip(values).enumerate() {
-                    let level = level as f32;
-                    sums[0][at] += level * value;
-                    sums[1][at] += level * level;
+            let mut add = |at: usize, level: i32, value: f32| {
+                let level = level as f32;
+                sums[0][at] += level * value;
+                sums[1][at] += level * level;
+            };
+            let (levels, last_levels) = levels.as_chunks::<SIDE>();
+            let (values, last_values) = values.as_chunks::<SIDE>();
+            for (levels, values) in levels.iter().zip(values) {
+                for at in 0..SIDE {
+                    add(at, levels[at], values[at]);
                 }
+            }
+            for (at, (&level, &value)) in last_levels.iter().zip(last_values).enumerate() {
+                add(at, level, value);
             }
             cross += sums[0].iter().map(|&sum| f64::from(sum)).sum::<f64>();
             energy += sums[1].iter().map(|&sum| f64::from(sum)).sum::<f64>();
@@ -328,7 +336,15 @@ impl PlaneEncoder {
             .flat_map(|alphabet| (0..cells.count()).map(move |number| cells.escapes(alphabet, number)))
             .collect();
         let mut models = (Number::default(), Bit::default());
-        for (at, _) in self.numbers.iter().enumerate().filter(|(_, number)| escapes[usize::from(**number)]) {
+        let mut positions = Vec::new();
+        for (start, numbers) in (0..).step_by(64).zip(self.numbers.chunks(64)) {
+            // Escapes are rare: most runs have none.
+            if numbers.iter().fold(false, |any, &number| any | escapes[usize::from(number)]) {
+                let own = (start..).zip(numbers).filter(|(_, number)| escapes[usize::from(**number)]);
+                positions.extend(own.map(|(at, _)| at));
+            }
+        }
+        for at in positions {
             let alphabet = &alphabets[self.contexts.get(at).map_or(0, |&context| usize::from(context))];
             let (_, n) = split(self.levels[at], cells.trellis);
             code_escape(side, &mut models, alphabet, n >> alphabet.raw)?;

@@ -2,27 +2,40 @@
 
 use crate::cells::Cells;
 use crate::model::{Alphabet, ESCAPES};
+use crate::search::{LAMBDA, units};
 use crate::table::SCALE;
 
 /// Levels up to this magnitude have costs of their own; beyond, costs are those of the last.
 const FAR: i32 = 1500;
 /// Costs of a context: levels −FAR to FAR.
-const SPAN: usize = 2 * FAR as usize + 1;
+const SPAN: u32 = 2 * FAR.unsigned_abs() + 1;
 /// Bits of a level that escapes, besides the escape itself.
 const ESCAPE_BITS: f32 = 9.0;
 
 /// Costs of neighbouring levels by context.
 #[derive(Debug, Default)]
 pub(crate) struct Rates {
-    bits: Vec<f32>,
+    /// In the search's units.
+    costs: Vec<u16>,
 }
 
 impl Rates {
-    /// The cost of a level, up to a constant for its context.
+    /// Where the costs of a context start.
     #[inline(always)]
-    pub(crate) fn bits(&self, context: usize, level: i32) -> f32 {
-        let at = context * SPAN + (level.clamp(-FAR, FAR) + FAR).unsigned_abs() as usize;
-        self.bits.get(at).copied().unwrap_or(0.0)
+    pub(crate) fn start(context: u8) -> u32 {
+        u32::from(context) * SPAN
+    }
+
+    /// The place of a level's cost.
+    #[inline(always)]
+    pub(crate) fn place(start: u32, level: i32) -> u32 {
+        start + (level.clamp(-FAR, FAR) + FAR).cast_unsigned()
+    }
+
+    /// The cost at a place, up to a constant for its context.
+    #[inline(always)]
+    pub(crate) fn cost(&self, place: u32) -> u16 {
+        self.costs.get(place as usize).copied().unwrap_or(0)
     }
 
     /// Costs that follow from counts by context, parity and slot: a search may use what the last one did not, so
@@ -41,9 +54,9 @@ impl Rates {
                 };
                 counts.iter().enumerate().map(cost).collect::<Vec<f32>>()
             });
-            rates.bits.extend((-FAR..=FAR).map(|level| {
+            rates.costs.extend((-FAR..=FAR).map(|level| {
                 let cell = cells.of(level, alphabet.raw);
-                costs[(cell & 1).unsigned_abs() as usize][alphabet.slot(cell >> 1)]
+                units(LAMBDA * costs[(cell & 1).unsigned_abs() as usize][alphabet.slot(cell >> 1)])
             }));
         }
         rates

@@ -13,7 +13,7 @@ mod tests;
 mod weigh;
 mod words;
 
-pub(crate) use shape::Shape;
+pub(crate) use shape::{LAMBDA, Shape, units};
 
 use crate::rates::Rates;
 use crate::trellis::Trellis;
@@ -30,8 +30,8 @@ const _: () = assert!(NEVER > 8 * MOST && NEVER as usize + REBASE * MOST as usiz
 /// Buffers of the search, kept between planes.
 #[derive(Debug, Default)]
 pub(crate) struct Search {
-    /// For each step and state, a bit per lane, every second one: whether the survivor came along `z1 = 0`.
-    decisions: Vec<u32>,
+    /// For each step, sixteen states and lane, a bit per state: whether the survivor came along `z1 = 0`.
+    decisions: Vec<[u16; WIDTH]>,
     /// What levels are nearest to, by step, in 1/2¹⁴.
     aims: Vec<[i32; WIDTH]>,
 }
@@ -107,15 +107,39 @@ impl Search {
         levels: &mut [i32],
     ) {
         // SAFETY: the caller's promise is passed on. The codes are those of `trellis.rs`.
-        let ends = unsafe {
+        unsafe {
             match trellis.log2_states {
-                2 => self.forward::<W, 4, 0o5, 0o2>(input, first),
-                3 => self.forward::<W, 8, 0o13, 0o4>(input, first),
-                6 => self.forward::<W, 64, 0o103, 0o24>(input, first),
-                _ => self.forward::<W, 256, 0o515, 0o362>(input, first),
+                2 => self.both_ways::<W, 4, 1, 0o5, 0o2>(input, first, levels),
+                3 => self.both_ways::<W, 8, 1, 0o13, 0o4>(input, first, levels),
+                6 => self.both_ways::<W, 64, 4, 0o103, 0o24>(input, first, levels),
+                _ => self.both_ways::<W, 256, 16, 0o515, 0o362>(input, first, levels),
             }
-        };
-        self.trace(trellis, ends, input.lanes, first, levels);
+        }
+    }
+
+    /// Walks through all steps and back.
+    ///
+    /// # Safety
+    /// As in [`Self::group`].
+    #[inline(always)]
+    unsafe fn both_ways<
+        W: Words,
+        const STATES: usize,
+        const SIXTEENS: usize,
+        const H0: usize,
+        const H1: usize,
+    >(
+        &mut self,
+        input: Input<'_>,
+        first: usize,
+        levels: &mut [i32],
+    ) {
+        let steps = input.values.len().div_ceil(input.lanes);
+        self.decisions.resize(self.decisions.len().max(steps * SIXTEENS), [0; WIDTH]);
+        self.aims.resize(steps, [0; WIDTH]);
+        // SAFETY: the caller's promise is passed on.
+        let ends = unsafe { self.forward::<W, STATES, SIXTEENS, H0, H1>(input, first) };
+        self.trace::<STATES, SIXTEENS, H0, H1>(ends, input.lanes, first, levels);
     }
 
     /// Walks through all steps; gives the state in which the cheapest path of each lane ends.
@@ -123,15 +147,18 @@ impl Search {
     /// # Safety
     /// As in [`Self::group`].
     #[inline(always)]
-    unsafe fn forward<W: Words, const STATES: usize, const H0: usize, const H1: usize>(
+    unsafe fn forward<
+        W: Words,
+        const STATES: usize,
+        const SIXTEENS: usize,
+        const H0: usize,
+        const H1: usize,
+    >(
         &mut self,
         input: Input<'_>,
         first: usize,
     ) -> [u16; WIDTH] {
-        let steps = input.values.len().div_ceil(input.lanes);
-        self.decisions.resize(self.decisions.len().max(steps * STATES), 0);
-        self.aims.resize(steps, [0; WIDTH]);
-        let decisions = self.decisions.as_chunks_mut::<STATES>().0;
+        let decisions = self.decisions.as_chunks_mut::<SIXTEENS>().0;
         // SAFETY: the caller's promise is passed on.
         unsafe {
             let mut costs = [W::splat(NEVER); STATES];
@@ -139,56 +166,53 @@ impl Search {
             let mut next = [W::splat(0); STATES];
             for (step, (aims, decisions)) in self.aims.iter_mut().zip(decisions).enumerate() {
                 let cost = weigh::<W>(input, first, step, aims);
+                let mut taken = [W::splat(0); SIXTEENS];
                 // Costs go to and fro between two arrays, so that none is copied.
                 if step % 2 == 0 {
-                    advance::<W, STATES, H0, H1>(&costs, &cost, &mut next, decisions);
+                    advance::<W, STATES, SIXTEENS, H0, H1>(&costs, &cost, &mut next, &mut taken);
                 } else {
-                    advance::<W, STATES, H0, H1>(&next, &cost, &mut costs, decisions);
+                    advance::<W, STATES, SIXTEENS, H0, H1>(&next, &cost, &mut costs, &mut taken);
+                }
+                for (decisions, taken) in decisions.iter_mut().zip(taken) {
+                    *decisions = taken.array();
                 }
                 if step % REBASE == REBASE - 1 {
                     rebase(&mut costs);
                 }
             }
-            cheapest(if steps % 2 == 0 { &costs } else { &next })
+            cheapest(if self.aims.len() % 2 == 0 { &costs } else { &next })
         }
     }
 
     /// Follows each lane's path back from the state in which it ends.
     #[inline(always)]
-    fn trace(
+    fn trace<const STATES: usize, const SIXTEENS: usize, const H0: usize, const H1: usize>(
         &self,
-        trellis: &Trellis,
         ends: [u16; WIDTH],
         lanes: usize,
         first: usize,
         levels: &mut [i32],
     ) {
-        let (states, log2) = (trellis.states(), u32::from(trellis.log2_states));
-        // The state before, by state and `z1`.
-        let mut before = [0u16; 512];
-        for (key, before) in before.iter_mut().take(2 * states).enumerate() {
-            *before = u16::try_from(trellis.before(key / 2, (key % 2 == 1).into()).0).unwrap_or(0);
-        }
-        let mut at = ends;
+        #[expect(clippy::cast_possible_truncation, reason = "at most 8 bits")]
+        let (h0, h1, top) = ((H0 >> 1) as u32, (H1 >> 1) as u32, STATES.ilog2() - 1);
+        let mut at = ends.map(u32::from);
         let width = WIDTH.min(lanes - first);
-        for (step, aims) in self.aims.iter().enumerate().rev() {
-            let decisions = &self.decisions[step * states..][..states];
-            let mut keys = [0i32; WIDTH];
-            for (lane, (key, at)) in keys.iter_mut().zip(&mut at).enumerate() {
-                let zero = decisions[usize::from(*at)] >> (2 * lane) & 1;
-                let taken = usize::from(*at) * 2 + (zero ^ 1) as usize;
-                *at = before[taken % 512];
-                *key = i32::from(taken as u16);
-            }
+        let steps = self.aims.iter().zip(self.decisions.as_chunks::<SIXTEENS>().0);
+        for (step, (aims, decisions)) in steps.enumerate().rev() {
             let mut row = [0i32; WIDTH];
             for lane in 0..WIDTH {
-                let coset = keys[lane] >> log2 | (keys[lane] & 1) << 1;
-                row[lane] = nearest(aims[lane], coset);
+                let sixteen = if SIXTEENS == 1 { 0 } else { (at[lane] >> 4) as usize % SIXTEENS };
+                let zero = u32::from(decisions[sixteen][lane]) >> (at[lane] & 15) & 1;
+                let (z0, z1) = (at[lane] >> top, zero ^ 1);
+                row[lane] = nearest(aims[lane], (z0 | z1 << 1).cast_signed());
+                at[lane] = (at[lane] ^ (h0 * z0) ^ (h1 * z1)) << 1 | z0;
             }
             let start = step * lanes + first;
             let end = (start + width).min(levels.len());
-            if let Some(levels) = levels.get_mut(start..end) {
-                levels.copy_from_slice(&row[..levels.len()]);
+            match levels.get_mut(start..end).and_then(|levels| levels.as_mut_array::<WIDTH>()) {
+                Some(levels) => *levels = row,
+                None if start < end => levels[start..end].copy_from_slice(&row[..end - start]),
+                None => (),
             }
         }
     }
@@ -207,11 +231,17 @@ fn nearest(aim: i32, coset: i32) -> i32 {
 /// # Safety
 /// The machine has the features that `W` is made for.
 #[inline(always)]
-unsafe fn advance<W: Words, const STATES: usize, const H0: usize, const H1: usize>(
+unsafe fn advance<
+    W: Words,
+    const STATES: usize,
+    const SIXTEENS: usize,
+    const H0: usize,
+    const H1: usize,
+>(
     costs: &[W; STATES],
     cost: &[W; 4],
     next: &mut [W; STATES],
-    decisions: &mut [u32; STATES],
+    taken: &mut [W; SIXTEENS],
 ) {
     let (h0, h1) = (H0 >> 1, H1 >> 1);
     let pair = h1 & h1.wrapping_neg();
@@ -227,10 +257,14 @@ unsafe fn advance<W: Words, const STATES: usize, const H0: usize, const H1: usiz
             let (zero, one) = (cost[z0], cost[z0 + 2]);
             let a = costs[even].add(zero);
             let least = a.min(costs[odd].add(one));
-            (next[state], decisions[state]) = (least, least.equal(a));
+            next[state] = least;
+            let sixteen = &mut taken[state / 16];
+            *sixteen = sixteen.or(least.where_equal(a, W::splat(1 << (state % 16))));
             let a = costs[odd].add(zero);
             let least = a.min(costs[even].add(one));
-            (next[other], decisions[other]) = (least, least.equal(a));
+            next[other] = least;
+            let sixteen = &mut taken[other / 16];
+            *sixteen = sixteen.or(least.where_equal(a, W::splat(1 << (other % 16))));
         }
     }
 }

@@ -21,7 +21,7 @@ pub(crate) struct Shape {
     pub(crate) shrink: f32,
     /// at most by this.
     pub(crate) limit: f32,
-    /// What a squared distance, of which 4096 units are a squared spacing, is multiplied by, in 1/2¹⁶, to give cost.
+    /// What a squared distance, of which 2048 units are a squared spacing, is multiplied by, in 1/2¹⁵, to give cost.
     pub(crate) weight: u16,
     /// Cost of even and of odd levels.
     pub(crate) bias: [u16; 2],
@@ -63,13 +63,14 @@ impl Shape {
 
 /// A cost in units, at most [`MOST`].
 #[inline(always)]
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
-pub(super) fn units(cost: f32) -> u16 {
-    (cost * UNIT).clamp(0.0, f32::from(MOST)) as u16
+#[expect(clippy::cast_possible_truncation, reason = "below 2^16 by the clamp")]
+pub(crate) fn units(cost: f32) -> u16 {
+    // Adding 2^23 leaves the integer in the low bits.
+    ((cost * UNIT).clamp(0.0, f32::from(MOST)) + 8_388_608.0).to_bits() as u16
 }
 
-/// The weight that multiplies costs by `factor`, which is below 16.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "below 2^16")]
+/// The weight that multiplies costs by `factor`, which is below 8.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "below 2^15")]
 fn weight(factor: f32) -> u16 {
-    (factor * UNIT / 4096.0 * 65_536.0) as u16
+    (factor * UNIT / 2048.0 * 32_768.0) as u16
 }

@@ -1,8 +1,9 @@
 //! What the levels near each value cost.
 
-use super::shape::{LAMBDA, MOST, units};
+use super::shape::{MOST, units};
 use super::words::{WIDTH, Words};
 use super::{Input, nearest};
+use crate::rates::Rates;
 
 /// What moves values towards 0 and weighs distances, by lane.
 struct Lanes {
@@ -34,27 +35,30 @@ pub(super) unsafe fn weigh<W: Words>(
     let lanes = lanes(input, start..end);
     for lane in 0..WIDTH {
         let pull = (values[lane] * lanes.shrinks[lane]).max(-lanes.limits[lane]).min(lanes.limits[lane]);
-        #[expect(clippy::cast_possible_truncation, reason = "values are below 2^16")]
-        let aim = ((values[lane] - pull) * 16_384.0) as i32;
-        aims[lane] = aim;
+        // SAFETY: values are within ±2^16, and moved towards 0: products are within ±2^30.
+        aims[lane] = unsafe { ((values[lane] - pull) * 16_384.0).to_int_unchecked() };
     }
     if let Some(rates) = input.rates {
         let contexts = input.contexts.get(start..end).unwrap_or(&[]);
         let mut costs = [[0u16; WIDTH]; 4];
+        let mut starts = [0u32; WIDTH];
+        for (start, &context) in starts.iter_mut().zip(contexts) {
+            *start = Rates::start(context);
+        }
         for (coset, costs) in (0..).zip(&mut costs) {
-            let mut levels = [0i32; WIDTH];
+            let (mut squares, mut places) = ([0f32; WIDTH], [0u32; WIDTH]);
             for lane in 0..WIDTH {
-                levels[lane] = nearest(aims[lane], coset);
+                let level = nearest(aims[lane], coset);
+                let error = values[lane] - level as f32;
+                squares[lane] = error * error;
+                places[lane] = Rates::place(starts[lane], level);
             }
             for lane in 0..WIDTH {
-                let error = values[lane] - levels[lane] as f32;
-                let context = contexts.get(lane).map_or(0, |&context| usize::from(context));
-                let cost = error * error + LAMBDA * rates.bits(context, levels[lane]);
-                costs[lane] = units(cost);
+                costs[lane] = (units(squares[lane]) + rates.cost(places[lane])).min(MOST);
             }
         }
         // SAFETY: the caller's promise is passed on.
-        return costs.map(|costs| unsafe { W::of(costs) });
+        return unsafe { [W::of(costs[0]), W::of(costs[1]), W::of(costs[2]), W::of(costs[3])] };
     }
     let mut low = [0u16; WIDTH];
     for lane in 0..WIDTH {
@@ -66,11 +70,15 @@ pub(super) unsafe fn weigh<W: Words>(
     // SAFETY: the caller's promise is passed on.
     unsafe {
         let (low, weights, most) = (W::of(low), W::of(lanes.weights), W::splat(MOST));
-        let biases = lanes.biases.map(|bias| W::of(bias));
-        std::array::from_fn(|coset| {
-            let distance = low.sub(W::splat([0, 1 << 14, 2 << 14, 3 << 14][coset])).abs();
-            distance.mul_high(distance).mul_high(weights).add(biases[coset & 1]).min(most)
-        })
+        let biases = [W::of(lanes.biases[0]), W::of(lanes.biases[1])];
+        let mut costs = [most; 4];
+        for (coset, cost) in (0u16..).zip(&mut costs) {
+            // Two spacings at most: halved, a distance stays below 2^15.
+            let distance = low.sub(W::splat(coset << 14)).abs().halve();
+            let squared = distance.mul_round(distance).mul_round(weights);
+            *cost = squared.add(biases[usize::from(coset & 1)]).min(most);
+        }
+        costs
     }
 }
 

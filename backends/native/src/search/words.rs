@@ -14,12 +14,15 @@ pub(super) trait Words: Copy {
     unsafe fn add(self, other: Self) -> Self;
     unsafe fn sub(self, other: Self) -> Self;
     unsafe fn min(self, other: Self) -> Self;
-    /// The upper halves of products.
-    unsafe fn mul_high(self, other: Self) -> Self;
+    unsafe fn or(self, other: Self) -> Self;
+    /// Shifts zeros in.
+    unsafe fn halve(self) -> Self;
+    /// Products of numbers below 2¹⁵, in units of 2¹⁵, rounded.
+    unsafe fn mul_round(self, other: Self) -> Self;
     /// Magnitudes of lanes taken as `i16`.
     unsafe fn abs(self) -> Self;
-    /// For each lane, whether it equals the other's: bit `2 · lane`; what the odd bits are is left open.
-    unsafe fn equal(self, other: Self) -> u32;
+    /// `value` in the lanes that equal the other's, 0 elsewhere.
+    unsafe fn where_equal(self, other: Self, value: Self) -> Self;
 }
 
 impl Words for [u16; WIDTH] {
@@ -54,9 +57,21 @@ impl Words for [u16; WIDTH] {
     }
 
     #[inline(always)]
-    #[expect(clippy::cast_possible_truncation, reason = "the upper half")]
-    unsafe fn mul_high(self, other: Self) -> Self {
-        std::array::from_fn(|lane| ((u32::from(self[lane]) * u32::from(other[lane])) >> 16) as u16)
+    unsafe fn or(self, other: Self) -> Self {
+        std::array::from_fn(|lane| self[lane] | other[lane])
+    }
+
+    #[inline(always)]
+    unsafe fn halve(self) -> Self {
+        self.map(|value| value >> 1)
+    }
+
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "products of 15 bits each")]
+    unsafe fn mul_round(self, other: Self) -> Self {
+        std::array::from_fn(|lane| {
+            ((u32::from(self[lane]) * u32::from(other[lane]) + (1 << 14)) >> 15) as u16
+        })
     }
 
     #[inline(always)]
@@ -65,9 +80,8 @@ impl Words for [u16; WIDTH] {
     }
 
     #[inline(always)]
-    unsafe fn equal(self, other: Self) -> u32 {
-        let bits = self.iter().zip(other).map(|(a, b)| u32::from(*a == b));
-        bits.rev().fold(0, |mask, bit| mask << 2 | bit)
+    unsafe fn where_equal(self, other: Self, value: Self) -> Self {
+        std::array::from_fn(|lane| if self[lane] == other[lane] { value[lane] } else { 0 })
     }
 }
 
@@ -121,9 +135,21 @@ pub(super) mod x86 {
         }
 
         #[inline(always)]
-        unsafe fn mul_high(self, other: Self) -> Self {
+        unsafe fn or(self, other: Self) -> Self {
             // SAFETY: the trait's contract.
-            Self(unsafe { _mm256_mulhi_epu16(self.0, other.0) })
+            Self(unsafe { _mm256_or_si256(self.0, other.0) })
+        }
+
+        #[inline(always)]
+        unsafe fn halve(self) -> Self {
+            // SAFETY: the trait's contract.
+            Self(unsafe { _mm256_srli_epi16::<1>(self.0) })
+        }
+
+        #[inline(always)]
+        unsafe fn mul_round(self, other: Self) -> Self {
+            // SAFETY: the trait's contract.
+            Self(unsafe { _mm256_mulhrs_epi16(self.0, other.0) })
         }
 
         #[inline(always)]
@@ -133,9 +159,9 @@ pub(super) mod x86 {
         }
 
         #[inline(always)]
-        unsafe fn equal(self, other: Self) -> u32 {
+        unsafe fn where_equal(self, other: Self, value: Self) -> Self {
             // SAFETY: the trait's contract.
-            unsafe { _mm256_movemask_epi8(_mm256_cmpeq_epi16(self.0, other.0)).cast_unsigned() }
+            Self(unsafe { _mm256_and_si256(_mm256_cmpeq_epi16(self.0, other.0), value.0) })
         }
     }
 }
