@@ -220,24 +220,22 @@ impl PlaneEncoder {
         let (mut cross, mut energy) = (0f64, 0f64);
         for (levels, values) in self.levels.chunks(BLOCK).zip(self.values.chunks(BLOCK)) {
             // Sums of a block side by side, because each waits for itself.
-            let mut sums = [[0f32; SIDE]; 2];
-            let mut add = |at: usize, level: i32, value: f32| {
-                let level = level as f32;
-                sums[0][at] += level * value;
-                sums[1][at] += level * level;
-            };
+            let (mut crosses, mut energies) = ([0f32; SIDE], [0f32; SIDE]);
             let (levels, last_levels) = levels.as_chunks::<SIDE>();
             let (values, last_values) = values.as_chunks::<SIDE>();
             for (levels, values) in levels.iter().zip(values) {
                 for at in 0..SIDE {
-                    add(at, levels[at], values[at]);
+                    let level = levels[at] as f32;
+                    crosses[at] += level * values[at];
+                    energies[at] += level * level;
                 }
             }
             for (at, (&level, &value)) in last_levels.iter().zip(last_values).enumerate() {
-                add(at, level, value);
+                crosses[at] += level as f32 * value;
+                energies[at] += (level as f32).powi(2);
             }
-            cross += sums[0].iter().map(|&sum| f64::from(sum)).sum::<f64>();
-            energy += sums[1].iter().map(|&sum| f64::from(sum)).sum::<f64>();
+            cross += crosses.iter().map(|&sum| f64::from(sum)).sum::<f64>();
+            energy += energies.iter().map(|&sum| f64::from(sum)).sum::<f64>();
         }
         if energy > 0.0 { ((cross / energy) as f32).clamp(0.5, 2.0) } else { 1.0 }
     }
