@@ -1,6 +1,8 @@
-//! Lossless planes: the bits of values as samples, without a change.
+//! Lossless planes: the bits of values as samples.
 //!
 //! One-byte dtypes make one plane of 8 bits; wider ones a plane of 16 bits per two bytes, the most significant first.
+//! The bits of floats of 16 bits and more are rotated left by one first: the exponent, which says much, then lies in
+//! bytes of its own, and the sign, which says nothing, behind the mantissa.
 
 use crate::DType;
 
@@ -14,27 +16,58 @@ pub(crate) fn planes(dtype: DType) -> (u32, u8) {
     }
 }
 
-/// The samples of one plane, in the order of the values.
-pub(crate) fn split(bytes: &[u8], size: usize, plane: usize, samples: &mut Vec<u16>) {
-    if size == 1 {
-        samples.extend(bytes.iter().map(|&byte| u16::from(byte)));
-        return;
-    }
-    let at = size - 2 * (plane + 1);
-    samples.extend(bytes.chunks_exact(size).map(|value| u16::from_le_bytes([value[at], value[at + 1]])));
+/// The bits by which values are rotated.
+fn rotation(dtype: DType) -> u32 {
+    u32::from(dtype.is_float() && dtype.size() > 1)
 }
 
-/// Writes the samples of one plane back into the values' bytes.
-pub(crate) fn join(samples: &[u16], size: usize, plane: usize, bytes: &mut [u8]) {
-    if size == 1 {
-        for (byte, sample) in bytes.iter_mut().zip(samples) {
-            *byte = sample.to_le_bytes()[0];
+/// Appends the samples of one plane, in the order of the values.
+#[expect(clippy::cast_possible_truncation, reason = "16 bits of each value")]
+pub(crate) fn split(dtype: DType, bytes: &[u8], plane: usize, samples: &mut Vec<u16>) {
+    let (size, left) = (dtype.size(), rotation(dtype));
+    let shift = 16 * (size / 2).saturating_sub(plane + 1);
+    match size {
+        1 => samples.extend(bytes.iter().map(|&byte| u16::from(byte))),
+        2 => {
+            let values = bytes.as_chunks().0.iter();
+            samples.extend(values.map(|bytes| u16::from_le_bytes(*bytes).rotate_left(left)));
         }
-        return;
+        4 => {
+            let values = bytes.as_chunks().0.iter();
+            samples.extend(values.map(|bytes| (u32::from_le_bytes(*bytes).rotate_left(left) >> shift) as u16));
+        }
+        _ => {
+            let values = bytes.as_chunks().0.iter();
+            samples.extend(values.map(|bytes| (u64::from_le_bytes(*bytes).rotate_left(left) >> shift) as u16));
+        }
     }
-    let at = size - 2 * (plane + 1);
-    for (value, sample) in bytes.chunks_exact_mut(size).zip(samples) {
-        value[at..at + 2].copy_from_slice(&sample.to_le_bytes());
+}
+
+/// Writes the samples of all planes, first to last, back into the values' bytes.
+pub(crate) fn join(dtype: DType, planes: &[&[u16]], bytes: &mut [u8]) {
+    let left = rotation(dtype);
+    match *planes {
+        [plane] if dtype.size() == 1 => {
+            for (byte, sample) in bytes.iter_mut().zip(plane) {
+                *byte = sample.to_le_bytes()[0];
+            }
+        }
+        [plane] => {
+            for (bytes, sample) in bytes.as_chunks_mut().0.iter_mut().zip(plane) {
+                *bytes = sample.rotate_right(left).to_le_bytes();
+            }
+        }
+        [high, low] => {
+            for ((bytes, &high), &low) in bytes.as_chunks_mut().0.iter_mut().zip(high).zip(low) {
+                *bytes = (u32::from(high) << 16 | u32::from(low)).rotate_right(left).to_le_bytes();
+            }
+        }
+        _ => {
+            for (at, bytes) in bytes.as_chunks_mut().0.iter_mut().enumerate() {
+                let value = planes.iter().fold(0u64, |value, plane| value << 16 | u64::from(plane[at]));
+                *bytes = value.rotate_right(left).to_le_bytes();
+            }
+        }
     }
 }
 
@@ -47,22 +80,29 @@ mod tests {
         let bytes: Vec<u8> = (0..=255).collect();
         for &dtype in DType::ALL {
             let (planes, depth) = planes(dtype);
-            let mut back = vec![0; bytes.len()];
+            let mut all = Vec::new();
             for plane in 0..planes as usize {
                 let mut samples = Vec::new();
-                split(&bytes, dtype.size(), plane, &mut samples);
+                split(dtype, &bytes, plane, &mut samples);
                 assert_eq!(samples.len(), 256 / dtype.size());
                 assert!(samples.iter().all(|&s| u32::from(s) < 1 << depth));
-                join(&samples, dtype.size(), plane, &mut back);
+                all.push(samples);
             }
+            let mut back = vec![0; bytes.len()];
+            join(dtype, &all.iter().map(Vec::as_slice).collect::<Vec<_>>(), &mut back);
             assert_eq!(back, bytes, "{dtype}");
         }
     }
 
     #[test]
-    fn the_first_plane_of_f32_is_its_bf16_half() {
+    fn the_first_plane_of_f32_is_its_bf16_half_with_the_sign_behind() {
         let mut samples = Vec::new();
-        split(&1.5f32.to_le_bytes(), 4, 0, &mut samples);
-        assert_eq!(samples, [half::bf16::from_f32(1.5).to_bits()]);
+        for value in [1.5f32, -1.5] {
+            split(DType::F32, &value.to_le_bytes(), 0, &mut samples);
+        }
+        assert_eq!(samples, [0x7f80, 0x7f80]);
+        split(DType::F32, &(-1.5f32).to_le_bytes(), 1, &mut samples);
+        split(DType::Bf16, &half::bf16::from_f32(-1.5).to_le_bytes(), 0, &mut samples);
+        assert_eq!(samples[2..], [1, 0x7f81]);
     }
 }

@@ -118,7 +118,12 @@ impl PlaneEncoder {
             let mut alphabets = Vec::with_capacity(classes.contexts);
             for context in 0..classes.contexts {
                 let (counts, lowest) = self.histogram(context, |level| level);
-                let (alphabet, bits) = cheapest(&alphabet_costs(counts, lowest, REACH_OF_SAMPLES));
+                let costs = alphabet_costs(counts, lowest, REACH_OF_SAMPLES);
+                let (mut alphabet, mut bits) = cheapest(&costs);
+                // Whole raw bytes are the fastest to code.
+                if let Some(&(bytes, cost)) = costs.iter().find(|(a, cost)| a.raw == 8 && *cost < 1.004 * bits) {
+                    (alphabet, bits) = (bytes, cost);
+                }
                 alphabets.push(alphabet);
                 cost += bits;
             }

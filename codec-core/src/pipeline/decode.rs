@@ -76,7 +76,7 @@ impl<'r> ChunkDecoder<'r> {
             .decode(&chunk.packet, &mut self.scratch.samples)?;
         match head.grid {
             None => {
-                join_planes(&tiling, planes, size, &mut self.scratch, out);
+                join_planes(&tiling, dtype, &mut self.scratch, out);
                 if !side.is_empty() {
                     return Err(Error::corrupt("side information goes on after bit-cast planes"));
                 }
@@ -115,10 +115,13 @@ fn chunk_shape(chunk: &CodedChunk<'_>) -> Result<(usize, usize)> {
 }
 
 /// Puts bit-cast planes back together.
-pub(super) fn join_planes(tiling: &Tiling, planes: u32, size: usize, scratch: &mut Scratch, out: &mut [u8]) {
-    for plane in 0..planes as usize {
-        bitcast::join(tiling.take(&scratch.samples, plane, &mut scratch.plane), size, plane, out);
-    }
+pub(super) fn join_planes(tiling: &Tiling, dtype: DType, scratch: &mut Scratch, out: &mut [u8]) {
+    let (planes, _) = bitcast::planes(dtype);
+    // Padded rows are taken out through a buffer for each plane.
+    let mut buffers = [const { Vec::new() }; 4];
+    let (samples, buffers) = (&scratch.samples, &mut buffers[..planes as usize]);
+    let taken = buffers.iter_mut().enumerate().map(|(plane, buffer)| tiling.take(samples, plane, buffer));
+    bitcast::join(dtype, &taken.collect::<Vec<_>>(), out);
 }
 
 /// From decoded samples to values: everything but the exact list, which is what remains of `side`.

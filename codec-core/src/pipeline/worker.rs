@@ -113,17 +113,16 @@ impl Worker {
 
     fn encode_bits(&mut self, source: &Source<'_>, codec: &Codec) -> Result<Coded> {
         let (planes, depth) = bitcast::planes(source.dtype);
-        let size = source.dtype.size();
         let tiling = self.tile(source, codec, (planes, depth))?;
         self.group.clear();
         for plane in 0..planes as usize {
             self.plane.clear();
-            bitcast::split(&source.bytes, size, plane, &mut self.plane);
+            bitcast::split(source.dtype, &source.bytes, plane, &mut self.plane);
             tiling.place(&self.plane, &mut self.group);
         }
         let packet = self.code(codec, &tiling, Quality::Lossless)?;
         self.decoded.resize(source.bytes.len(), 0);
-        join_planes(&tiling, planes, size, &mut self.scratch, &mut self.decoded);
+        join_planes(&tiling, source.dtype, &mut self.scratch, &mut self.decoded);
         if self.decoded != *source.bytes {
             let what = format!("{} returned other samples than it was given", codec.decoder.info().name);
             return Err(Error::Backend { backend: codec.encoder.info().name, source: what.into() });
