@@ -14,10 +14,9 @@ use crate::search::{Input, Search, Shape};
 use crate::table::TableModel;
 use crate::trellis::Trellis;
 
-/// Wanted standard deviation of coded symbols at most, in a single context and in one of several; what is wider gets
-/// raw bits. Wider tables waste their precision on tails; raw bits that differ between contexts are slow to read.
-const SPREAD_OF_ONE: f32 = 6.0;
-const SPREAD_OF_MANY: f32 = 12.0;
+/// Wanted standard deviation of coded symbols at most; what is wider gets raw bits. Wider tables waste their precision on
+/// tails.
+const SYMBOL_SPREAD: f32 = 12.0;
 /// From this mean magnitude on, in spacings, levels cost about what a formula says.
 const FEW_ZEROS: f32 = 0.7;
 
@@ -169,8 +168,7 @@ impl PlaneEncoder {
         #[expect(clippy::cast_possible_truncation, reason = "a mean")]
         let mean = |&(count, sum): &(f64, f64)| (sum / count.max(1.0)) as f32 * inverse;
         let means: Vec<f32> = sums.iter().map(mean).collect();
-        let spread = if means.len() == 1 { SPREAD_OF_ONE } else { SPREAD_OF_MANY };
-        let mut alphabets: Vec<Alphabet> = means.iter().map(|&mean| alphabet_of_mean(mean, spread)).collect();
+        let mut alphabets: Vec<Alphabet> = means.iter().map(|&mean| alphabet_of_mean(mean)).collect();
         let shapes: Vec<Shape> = means.iter().map(|&mean| Shape::of_mean(mean)).collect();
         // Formulas do for a quick search, but for levels that are mostly 0.
         let all = magnitudes(&[], samples, mid, 1)[0];
@@ -364,11 +362,10 @@ impl PlaneEncoder {
     }
 }
 
-/// The alphabet of a Gaussian with this mean magnitude, in units of the spacing, whose symbols have a standard deviation
-/// of at most `spread`; of any reach.
+/// The alphabet of a Gaussian with this mean magnitude, in units of the spacing, of any reach.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped")]
-fn alphabet_of_mean(mean: f32, spread: f32) -> Alphabet {
-    let raw = (1.2533 * mean.max(1e-6) / 2.0 / spread).log2().ceil().clamp(0.0, 15.0);
+fn alphabet_of_mean(mean: f32) -> Alphabet {
+    let raw = (1.2533 * mean.max(1e-6) / 2.0 / SYMBOL_SPREAD).log2().ceil().clamp(0.0, 15.0);
     Alphabet { raw: raw as u8, reach: REACH_OF_TRELLIS }
 }
 

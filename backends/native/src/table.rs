@@ -82,7 +82,8 @@ impl TableModel {
 
 /// Frequencies of symbols, each at least 1 where it occurs, that sum to [`SCALE`]; all 0 where nothing occurs.
 ///
-/// Weights too small for a share of their own get 1; the others divide the rest in proportion.
+/// Weights too small for a share of their own get 1; the others divide the rest in proportion, between the rounded
+/// places of their running sums, so that rounding favours none of them.
 ///
 /// # Errors
 /// [`Error::Corrupt`] for more symbols than [`SCALE`] has room for.
@@ -99,16 +100,22 @@ pub(crate) fn frequencies(logs: &[Option<u8>]) -> Result<Vec<u16>> {
     let weights = || logs.iter().flatten().map(|&log| weight(log));
     let small = weights().filter(|&weight| is_small(weight)).fold((0, 0), |(n, sum), w| (n + 1, sum + w));
     let (room, rest) = (u64::from(SCALE - small.0), u64::from(total - small.1));
+    let mut sum = 0;
     #[expect(clippy::cast_possible_truncation, reason = "at most SCALE")]
     let share = |log: &Option<u8>| match log.map(weight) {
         None => 0,
         Some(weight) if is_small(weight) => 1,
-        Some(weight) => (u64::from(weight) * room / rest).max(1) as u16,
+        Some(weight) => {
+            let place = |sum: u64| (2 * sum * room + rest) / (2 * rest);
+            let before = place(sum);
+            sum += u64::from(weight);
+            (place(sum) - before).max(1) as u16
+        }
     };
     let mut out: Vec<u16> = logs.iter().map(share).collect();
     let given: i32 = out.iter().map(|&f| i32::from(f)).sum();
     if let Some(largest) = (0..out.len()).rev().max_by_key(|&slot| out[slot]) {
-        // Half the scale at least is shared by weights above the mean: the largest has room for what rounding takes.
+        // Only a weight that got 1 for nothing makes the sum too large: there are few, and the largest has room for them.
         let corrected = i32::from(out[largest]) + SCALE.cast_signed() - given;
         out[largest] = u16::try_from(corrected.max(1)).unwrap_or(1);
     }
