@@ -53,6 +53,11 @@ pub(crate) struct PackArgs {
     /// lossless. The last rule that fits counts.
     #[arg(long = "rule", value_name = "GLOB=TARGET")]
     pub(crate) rules: Vec<String>,
+    /// Weights that say how much each column's error counts, such as mean squared activations: a .safetensors or .npz
+    /// file with a vector for each tensor that has them, of as many values as the tensor's rows. What is kept
+    /// losslessly needs none.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) importance: Option<PathBuf>,
     /// Overwrite the output.
     #[arg(long)]
     pub(crate) force: bool,

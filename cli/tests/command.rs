@@ -153,6 +153,82 @@ fn rules_give_tensors_targets_of_their_own() {
 }
 
 #[test]
+fn importance_weighs_the_columns_of_the_tensors_that_have_it() {
+    let (_held, folder) = model();
+    let weights =
+        |name: &'static str, values: &[f32]| (name, "F32", vec![values.len() as u64], bytes(values));
+    let write = |file: &str, vectors: &[(&'static str, &'static str, Vec<u64>, Vec<u8>)]| {
+        let vectors: Vec<_> =
+            vectors.iter().map(|(n, t, shape, b)| (*n, *t, &shape[..], b.clone())).collect();
+        std::fs::write(folder.join(file), safetensors(&vectors)).unwrap();
+    };
+    // The bias is kept losslessly: what the file says of it does not matter.
+    let spread: Vec<f32> = (0..400).map(|at| [0.02, 0.1, 1.0, 9.0, 0.0][at % 5]).collect();
+    write(
+        "w.safetensors",
+        &[weights("a.weight", &spread), weights("b.bias", &[1.0; 9]), weights("z", &[1.0])],
+    );
+    let pack = ["pack", "m.safetensors", "--bits", "5", "--force", "-o", "m.arrow"];
+    let without = json(&folder, &pack);
+    assert!(without["tensors"].as_array().unwrap().iter().all(|tensor| tensor["weighted_nmse"].is_null()));
+    let with = json(&folder, &[&pack[..], &["--importance", "w.safetensors"]].concat());
+    let of = |at: usize, key: &str| with["tensors"][at][key].clone();
+    for (at, tensor) in with["tensors"].as_array().unwrap().iter().enumerate() {
+        assert_eq!(tensor["weighted_nmse"].is_null(), at != 0, "{}", tensor["name"]);
+    }
+    assert_eq!(of(0, "transform"), "column-scale@1");
+    let number = |value: Value| value.as_f64().unwrap();
+    assert!(number(of(0, "weighted_nmse")) < number(without["tensors"][0]["nmse"].clone()) / 1.3);
+    assert!(number(of(0, "nmse")) > number(without["tensors"][0]["nmse"].clone()));
+    assert!((number(with["total"]["bits"].clone()) / 5.0 - 1.0).abs() < 0.01);
+    let compared = json(&folder, &["compare", "m.safetensors", "m.arrow"]);
+    let (told, found) = (number(of(0, "nmse")), number(compared["tensors"][0]["nmse"].clone()));
+    assert!((told - found).abs() <= 1e-9 * told);
+    for (flags, shown) in [(&[][..], false), (&["--importance", "w.safetensors"], true)] {
+        let table = status(&folder, &[&pack[..], flags].concat(), 0, "").stdout;
+        assert_eq!(String::from_utf8(table).unwrap().contains("weighted nmse"), shown);
+    }
+
+    // What does not fit is said before anything is written.
+    let refused = |file: &str, code: i32, names: &[&str]| {
+        for name in names {
+            status(
+                &folder,
+                &["pack", "m.safetensors", "--bits", "5", "-o", "x.arrow", "--importance", file],
+                code,
+                name,
+            );
+        }
+    };
+    write("short.safetensors", &[weights("a.weight", &[1.0; 300])]);
+    refused("short.safetensors", 2, &["a.weight", "300", "400"]);
+    let mut holed = [1.0; 400];
+    holed[7] = f32::NAN;
+    write("nan.safetensors", &[weights("a.weight", &holed)]);
+    refused("nan.safetensors", 2, &["a.weight", "column 7"]);
+    write("zeros.safetensors", &[weights("a.weight", &[0.0; 400])]);
+    refused("zeros.safetensors", 2, &["no column has any weight"]);
+    write("other.safetensors", &[weights("z", &[1.0])]);
+    refused("other.safetensors", 2, &["other.safetensors"]);
+    refused("absent.safetensors", 1, &["absent.safetensors"]);
+    let itself = [&pack[..], &["--importance", "m.arrow"]].concat();
+    status(&folder, &itself, 2, "m.arrow");
+    let onto = [
+        "pack",
+        "m.safetensors",
+        "--bits",
+        "5",
+        "-o",
+        "w.safetensors",
+        "--force",
+        "--importance",
+        "w.safetensors",
+    ];
+    status(&folder, &onto, 2, "cannot be the output");
+    assert!(!listing(&folder).iter().any(|name| name.starts_with("x.")));
+}
+
+#[test]
 fn tensors_and_rows_are_unpacked_alone() {
     let (_held, folder) = model();
     status(&folder, &["pack", "m.safetensors", "--bits", "4", "-o", "m.arrow"], 0, "");

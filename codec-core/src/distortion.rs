@@ -1,6 +1,6 @@
 //! Measured error between original and decoded values.
 
-use crate::DType;
+use crate::{DType, Importance};
 
 /// Sums from which the error measures of any set of values follow; sets add up.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
@@ -19,35 +19,25 @@ impl Distortion {
     /// Values that are NaN or infinite on either side are left out.
     pub fn measure(dtype: DType, original: &[u8], decoded: &[u8]) -> Self {
         let mut sums = Self::default();
-        let size = dtype.size();
-        // Below 32 bits an f32 holds every value exactly, and for f32 it is the value.
-        if size < 4 || dtype == DType::F32 {
-            let (mut a, mut b) = (Vec::new(), Vec::new());
-            // Blocks keep both sides in the cache.
-            for (original, decoded) in original.chunks(4096 * size).zip(decoded.chunks(4096 * size)) {
-                a.clear();
-                b.clear();
-                dtype.read_f32(original, &mut a);
-                dtype.read_f32(decoded, &mut b);
-                for (&a, &b) in a.iter().zip(&b) {
-                    if a.is_finite() && b.is_finite() {
-                        sums.add((f64::from(a) - f64::from(b)).abs(), f64::from(a));
-                    }
-                }
-            }
-            return sums;
-        }
-        for (original, decoded) in original.chunks_exact(size).zip(decoded.chunks_exact(size)) {
-            if let Some((error, magnitude)) = dtype.distance(original, decoded) {
-                sums.add(error, magnitude);
-            }
-        }
+        for_each(dtype, original, decoded, |_, error, value| sums.add(error, value, 1.0));
         sums
     }
 
-    fn add(&mut self, error: f64, value: f64) {
-        self.squared_error += error * error;
-        self.energy += value * value;
+    /// As [`Distortion::measure`], with the squares of a value multiplied by its column's weight, of mean 1.
+    ///
+    /// The values are whole rows of a tensor's [matrix view](crate::MatrixShape).
+    pub fn measure_weighted(dtype: DType, original: &[u8], decoded: &[u8], importance: &Importance) -> Self {
+        let mut sums = Self::default();
+        let weights = importance.weights();
+        for_each(dtype, original, decoded, |at, error, value| {
+            sums.add(error, value, f64::from(weights[at % weights.len()]));
+        });
+        sums
+    }
+
+    fn add(&mut self, error: f64, value: f64, weight: f64) {
+        self.squared_error += weight * (error * error);
+        self.energy += weight * (value * value);
         self.max_abs_error = self.max_abs_error.max(error);
     }
 
@@ -63,6 +53,37 @@ impl Distortion {
         if self.squared_error == 0.0 { 0.0 } else { self.squared_error / self.energy }
     }
 }
+
+/// Visits the place, error and original value (or its magnitude) of every pair of finite values.
+fn for_each(dtype: DType, original: &[u8], decoded: &[u8], mut visit: impl FnMut(usize, f64, f64)) {
+    let size = dtype.size();
+    // Below 32 bits an f32 holds every value exactly, and for f32 it is the value.
+    if size < 4 || dtype == DType::F32 {
+        let (mut a, mut b) = (Vec::new(), Vec::new());
+        // Blocks keep both sides in the cache.
+        let blocks = original.chunks(BLOCK * size).zip(decoded.chunks(BLOCK * size));
+        for (block, (original, decoded)) in blocks.enumerate() {
+            a.clear();
+            b.clear();
+            dtype.read_f32(original, &mut a);
+            dtype.read_f32(decoded, &mut b);
+            for (at, (&a, &b)) in a.iter().zip(&b).enumerate() {
+                if a.is_finite() && b.is_finite() {
+                    visit(block * BLOCK + at, (f64::from(a) - f64::from(b)).abs(), f64::from(a));
+                }
+            }
+        }
+        return;
+    }
+    for (at, (original, decoded)) in original.chunks_exact(size).zip(decoded.chunks_exact(size)).enumerate() {
+        if let Some((error, magnitude)) = dtype.distance(original, decoded) {
+            visit(at, error, magnitude);
+        }
+    }
+}
+
+/// Values of a block.
+const BLOCK: usize = 4096;
 
 #[cfg(test)]
 mod tests {
@@ -89,5 +110,20 @@ mod tests {
         let original: Vec<u8> = [f32::NAN, f32::INFINITY, 2.0].iter().flat_map(|v| v.to_le_bytes()).collect();
         let d = Distortion::measure(DType::F32, &original, &original);
         assert_eq!((d.energy, d.nmse()), (4.0, 0.0));
+    }
+
+    #[test]
+    fn weights_go_by_column_in_every_dtype() {
+        let importance = Importance::new(&[3.0, 0.0, 1.0, 4.0]).unwrap();
+        for &dtype in DType::ALL {
+            // More rows than a block of values.
+            let mut original = vec![0; 4 * 2000 * dtype.size()];
+            let mut decoded = original.clone();
+            let values: Vec<f32> = (0..8000).map(|at| f32::from(u8::from(at % 4 < 2))).collect();
+            dtype.write_f32(&values, &mut original);
+            dtype.write_f32(&values.iter().map(|value| 1.0 - value).collect::<Vec<_>>(), &mut decoded);
+            let d = Distortion::measure_weighted(dtype, &original, &decoded, &importance);
+            assert_eq!((d.squared_error, d.energy), (2000.0 * 4.0, 2000.0 * 1.5), "{dtype}");
+        }
     }
 }

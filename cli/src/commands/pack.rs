@@ -12,7 +12,7 @@ use telecine::{
 
 use crate::args::{CodingArgs, PackArgs, glob, use_jobs};
 use crate::failure::{Failure, Result};
-use crate::input::{Entry, Model};
+use crate::input::{Entry, Model, Weights};
 use crate::output::check_free;
 use crate::screen::{self, Table};
 
@@ -31,6 +31,8 @@ struct Packed {
     bytes: u64,
     bits: f64,
     nmse: f64,
+    /// `null` for a tensor coded without importance.
+    weighted_nmse: Option<f64>,
     max_abs_error: f64,
     codec: String,
     transform: String,
@@ -69,7 +71,12 @@ pub(crate) fn run(args: &PackArgs) -> Result<()> {
     let rules = args.rules.iter().map(|rule| parse_rule(rule)).collect::<Result<Vec<_>>>()?;
     let model = Model::open(&args.inputs, &limits)?;
     model.check_not_read(&args.output)?;
-    let plans: Vec<Plan> = model.entries().iter().map(|entry| plan(entry, &base, &rules)).collect();
+    let weights = args.importance.as_ref().map(|path| Weights::open(path, &model, &limits)).transpose()?;
+    if let Some(weights) = &weights {
+        weights.check_not_read(&args.output)?;
+    }
+    let plans = model.entries().iter().map(|entry| plan(entry, &base, &rules, weights.as_ref()));
+    let plans = plans.collect::<Result<Vec<Plan>>>()?;
     screen::stop_on_interrupt();
 
     let mut writer = Writer::create(&args.output, args.force, &registry)?;
@@ -145,7 +152,21 @@ fn parse_rule(rule: &str) -> Result<(GlobMatcher, Target)> {
     ))
 }
 
-fn plan(entry: &Entry, base: &Encoding, rules: &[(GlobMatcher, Target)]) -> Plan {
+fn plan(
+    entry: &Entry,
+    base: &Encoding,
+    rules: &[(GlobMatcher, Target)],
+    weights: Option<&Weights>,
+) -> Result<Plan> {
+    let mut plan = targeted(entry, base, rules);
+    if let (Some(weights), true) = (weights, plan.encoding.target != Target::Lossless) {
+        plan.encoding.importance = weights.of(entry)?;
+    }
+    Ok(plan)
+}
+
+/// The plan without importance.
+fn targeted(entry: &Entry, base: &Encoding, rules: &[(GlobMatcher, Target)]) -> Plan {
     let mut encoding = base.clone();
     if let Some((_, target)) = rules.iter().rev().find(|(glob, _)| glob.is_match(&entry.name)) {
         // Asked for by name: small or not, this is what is wanted.
@@ -203,6 +224,7 @@ fn pack_one(
         bytes: report.bytes,
         bits: report.bits(),
         nmse: report.nmse,
+        weighted_nmse: report.weighted_nmse,
         max_abs_error: report.max_abs_error,
         codec: report.codec,
         transform: report.transform,
@@ -220,8 +242,11 @@ fn total(tensors: &[Packed], bytes: u64, start: Instant) -> Total {
     Total { values, bytes, container_bytes, bits, seconds: start.elapsed().as_secs_f64() }
 }
 
+/// The column of the weighted nmse, where there is any.
+const WEIGHTED_AT: usize = 7;
+
 fn table(report: &Report) -> String {
-    let columns = [
+    let mut columns = vec![
         "<tensor",
         "<dtype",
         "<shape",
@@ -234,9 +259,13 @@ fn table(report: &Report) -> String {
         "<transform",
         "seconds",
     ];
+    let weighted = report.tensors.iter().any(|tensor| tensor.weighted_nmse.is_some());
+    if weighted {
+        columns.insert(WEIGHTED_AT, "weighted nmse");
+    }
     let mut table = Table::new(&columns);
     for tensor in &report.tensors {
-        table.row(vec![
+        let mut cells = vec![
             tensor.name.clone(),
             tensor.dtype.into(),
             screen::shape(&tensor.shape),
@@ -248,24 +277,21 @@ fn table(report: &Report) -> String {
             tensor.codec.clone(),
             tensor.transform.clone(),
             format!("{:.2}", tensor.seconds),
-        ]);
+        ];
+        if weighted {
+            cells.insert(WEIGHTED_AT, tensor.weighted_nmse.map(screen::error).unwrap_or_default());
+        }
+        table.row(cells);
     }
     let Total { values, bytes, container_bytes, bits, seconds } = &report.total;
-    let empty = String::new;
     let container = screen::bytes(*container_bytes);
-    table.row(vec!["container".into(), empty(), empty(), empty(), container]);
-    table.row(vec![
-        format!("total of {} tensors", report.tensors.len()),
-        empty(),
-        empty(),
-        values.to_string(),
-        screen::bytes(*bytes),
-        format!("{bits:.3}"),
-        empty(),
-        empty(),
-        empty(),
-        empty(),
-        format!("{seconds:.2}"),
-    ]);
+    table.row(vec!["container".into(), String::new(), String::new(), String::new(), container]);
+    let mut cells = vec![String::new(); columns.len()];
+    cells[0] = format!("total of {} tensors", report.tensors.len());
+    cells[3] = values.to_string();
+    cells[4] = screen::bytes(*bytes);
+    cells[5] = format!("{bits:.3}");
+    cells[columns.len() - 1] = format!("{seconds:.2}");
+    table.row(cells);
     table.text()
 }

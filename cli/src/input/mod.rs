@@ -1,9 +1,11 @@
 //! Reading tensors from other people's files, by mapping them; every byte of them is hostile.
 
+mod importance;
 mod npy;
 mod npz;
 mod safetensors;
 
+pub(crate) use importance::Weights;
 pub(crate) use safetensors::DTYPES as SAFETENSORS_DTYPES;
 
 use std::collections::HashMap;

@@ -36,7 +36,8 @@ pub fn encode<E: From<Error>>(
     let mut report = Report::default();
     if tensor.is_empty() {
         let chunk = empty_chunk()?;
-        report.add(&chunk, &Distortion::default());
+        let none = Distortion::default();
+        report.add(&chunk, &none, encoding.importance.is_some().then_some(&none));
         sink(chunk)?;
         return Ok(report.finish());
     }
@@ -46,7 +47,7 @@ pub fn encode<E: From<Error>>(
         let window = next..(next + WINDOW).min(job.chunks.len());
         next = window.end;
         for coded in encode_window(&job, window, &mut plan)? {
-            report.add(&coded.chunk, &coded.distortion);
+            report.add(&coded.chunk, &coded.distortion, coded.weighted.as_ref());
             sink(coded.chunk)?;
         }
     }
@@ -114,15 +115,19 @@ fn empty_chunk() -> Result<CodedChunk<'static>> {
 struct Report {
     sums: TensorReport,
     distortion: Distortion,
+    weighted: Option<Distortion>,
     /// Bytes by codec, in the order of appearance.
     codecs: Vec<(CodecId, u64)>,
 }
 
 impl Report {
-    fn add(&mut self, chunk: &CodedChunk<'_>, distortion: &Distortion) {
+    fn add(&mut self, chunk: &CodedChunk<'_>, distortion: &Distortion, weighted: Option<&Distortion>) {
         self.sums.values += chunk.values;
         self.sums.bytes += chunk.bytes();
         self.distortion.merge(distortion);
+        if let Some(weighted) = weighted {
+            self.weighted.get_or_insert_default().merge(weighted);
+        }
         if self.sums.transform.is_empty() {
             self.sums.transform = chunk.transform.clone().into_owned();
         }
@@ -137,6 +142,7 @@ impl Report {
         let codecs: Vec<_> = self.codecs.iter().map(|(id, _)| id.as_str()).collect();
         TensorReport {
             nmse: self.distortion.nmse(),
+            weighted_nmse: self.weighted.map(|weighted| weighted.nmse()),
             max_abs_error: self.distortion.max_abs_error,
             codec: codecs.join(","),
             ..self.sums

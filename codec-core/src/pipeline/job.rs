@@ -38,6 +38,9 @@ impl<'j, 'a> Job<'j, 'a> {
         }
         let matrix = MatrixShape::of(tensor.shape());
         Limits::check("values of a row", matrix.cols, limits.chunk_values)?;
+        if let Some(importance) = &encoding.importance {
+            importance.check(matrix.cols)?;
+        }
         let chunks = matrix.chunks(encoding.chunk_values.min(limits.chunk_values));
         if chunks.len() > u64::from(u32::MAX) {
             return Err(Error::unsupported(format!("{} chunks: ask for larger ones", chunks.len())));
@@ -51,7 +54,8 @@ impl<'j, 'a> Job<'j, 'a> {
         let bytes: Cow<'a, [u8]> = self.tensor.read(rows.start * cols..rows.end * cols);
         #[expect(clippy::cast_possible_truncation, reason = "within Limits::chunk_values, checked by `new`")]
         let cols = cols as usize;
-        Source { dtype: self.tensor.dtype(), rows, cols, bytes }
+        let importance = self.encoding.importance.clone();
+        Source { dtype: self.tensor.dtype(), rows, cols, bytes, importance }
     }
 
     /// Lends an idle worker.

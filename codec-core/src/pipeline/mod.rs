@@ -14,7 +14,7 @@ pub use encode::encode;
 
 use std::sync::Arc;
 
-use crate::{Basis, CodecId, Effort, Limits, Target, TransformChoice};
+use crate::{Basis, CodecId, Effort, Importance, Limits, Target, TransformChoice};
 
 /// How to encode a tensor.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +32,12 @@ pub struct Encoding {
     pub transform: TransformChoice,
     /// Bases that automatic choice may rotate rows by, where their size fits; the caller stores them.
     pub bases: Vec<Arc<Basis>>,
+    /// How much the error of each column counts; all alike unless given.
+    ///
+    /// A bits target then minimises the weighted error at these bits, an nmse target bounds the weighted nmse
+    /// `Σw(x−x̂)² / Σwx²`, and a step's mean squared error is that of weights of mean 1. Maximum-error and lossless
+    /// targets code as without.
+    pub importance: Option<Arc<Importance>>,
     /// Wanted values of a chunk.
     pub chunk_values: u64,
     /// Whether a tensor of under 4,096 values, or a vector of under 100,000, is stored losslessly whatever the
@@ -51,6 +57,7 @@ impl Encoding {
             effort: Effort::default(),
             transform: TransformChoice::Auto,
             bases: Vec::new(),
+            importance: None,
             chunk_values: 1 << 18,
             keep_small: true,
             limits: Limits::default(),
@@ -78,6 +85,8 @@ pub struct TensorReport {
     pub bytes: u64,
     /// Normalised mean squared error over the finite values.
     pub nmse: f64,
+    /// The same with each column's squares weighed by [`Encoding::importance`]; `None` without.
+    pub weighted_nmse: Option<f64>,
     /// Largest absolute error of the finite values.
     pub max_abs_error: f64,
     /// Ids of the codecs used, most bytes first, joined by `,`.

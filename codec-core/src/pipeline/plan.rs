@@ -174,11 +174,11 @@ fn solve(
     Ok((found, search.local_slope()))
 }
 
-/// The chain asked for, or the candidate that costs least on the sample at this step.
+/// The chain asked for, or the candidate that costs least on the sample at this step; behind importance where given.
 fn choose_chain(job: &Job<'_, '_>, sample: &Sample<'_>, codec: &Codec, step: f64) -> Result<Chain> {
     let candidates = match &job.encoding.transform {
-        TransformChoice::Chain(chain) => return Ok(chain.clone()),
-        TransformChoice::Auto => chains(job),
+        TransformChoice::Chain(chain) => return behind_importance(job, chain),
+        TransformChoice::Auto => chains(job)?,
     };
     let mut best: Option<(f64, Chain)> = None;
     for chain in candidates {
@@ -191,8 +191,17 @@ fn choose_chain(job: &Job<'_, '_>, sample: &Sample<'_>, codec: &Codec, step: f64
     Ok(best.map(|(_, chain)| chain).unwrap_or_default())
 }
 
-/// The candidates for a tensor: those of its shape, and its caller's bases where they fit.
-fn chains(job: &Job<'_, '_>) -> Vec<Chain> {
+/// The chain, with the scaling of columns in front of it that importance asks for.
+fn behind_importance(job: &Job<'_, '_>, chain: &Chain) -> Result<Chain> {
+    match &job.encoding.importance {
+        Some(importance) => chain.behind_importance(importance),
+        None => Ok(chain.clone()),
+    }
+}
+
+/// The candidates for a tensor: those of its shape, and its caller's bases where they fit; with importance each behind
+/// the scaling of columns and, as its scales may cost more than they gain, by itself.
+fn chains(job: &Job<'_, '_>) -> Result<Vec<Chain>> {
     let to_usize = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
     let rows = job.chunks.rows(0);
     let mut chains = candidates(to_usize(rows.end - rows.start), to_usize(job.matrix.cols));
@@ -204,5 +213,12 @@ fn chains(job: &Job<'_, '_>) -> Vec<Chain> {
             chains.push(Chain { steps: vec![Transform::Centre, klt, Transform::Dct { block: 8 }] });
         }
     }
-    chains
+    if let Some(importance) = &job.encoding.importance
+        && !importance.is_uniform()
+    {
+        let scaled: Vec<_> =
+            chains.iter().map(|chain| chain.behind_importance(importance)).collect::<Result<_>>()?;
+        chains.splice(0..0, scaled);
+    }
+    Ok(chains)
 }

@@ -22,6 +22,7 @@ const WHOLE_VALUES: u64 = 1 << 13;
 pub(super) struct Measure {
     pub(super) values: f64,
     pub(super) bytes: f64,
+    /// Weighed by importance, where that is given: what targets and costs are about.
     pub(super) distortion: Distortion,
 }
 
@@ -36,7 +37,7 @@ impl Measure {
         for coded in coded {
             sum.values += coded.chunk.values as f64;
             sum.bytes += coded.chunk.bytes() as f64;
-            sum.distortion.merge(&coded.distortion);
+            sum.distortion.merge(coded.weighted.as_ref().unwrap_or(&coded.distortion));
         }
         sum
     }
@@ -101,7 +102,7 @@ impl<'a> Sample<'a> {
         Ok(sum)
     }
 
-    /// How large the finite values are.
+    /// How large the finite values are, in the scale of importance where that is given.
     #[expect(clippy::cast_precision_loss, reason = "a mean for a first guess")]
     pub(super) fn scale(&self) -> Scale {
         let mut values = Vec::new();
@@ -109,6 +110,9 @@ impl<'a> Sample<'a> {
         for (source, _) in &self.strips {
             values.clear();
             source.dtype.read_f32(&source.bytes, &mut values);
+            if let Some(importance) = &source.importance {
+                importance.scale(&mut values);
+            }
             for value in values.iter().filter(|v| v.is_finite()).map(|v| f64::from(*v)) {
                 sum += value;
                 squares += value * value;

@@ -11,7 +11,7 @@ use crate::grid::{self, Grid};
 use crate::tile::Tiling;
 use crate::{
     Backend, Chain, CodecId, CodedChunk, DType, Decoder, Distortion, EncodeOptions, Encoder, Error,
-    GroupSpec, Limits, Quality, Result, bitcast, exact,
+    GroupSpec, Importance, Limits, Quality, Result, bitcast, exact,
 };
 
 /// The values of some rows of a tensor, not yet coded.
@@ -20,6 +20,7 @@ pub(super) struct Source<'a> {
     pub(super) rows: Range<u64>,
     pub(super) cols: usize,
     pub(super) bytes: Cow<'a, [u8]>,
+    pub(super) importance: Option<Arc<Importance>>,
 }
 
 impl Source<'_> {
@@ -47,6 +48,8 @@ pub(super) enum Quantiser {
 pub(super) struct Coded {
     pub(super) chunk: CodedChunk<'static>,
     pub(super) distortion: Distortion,
+    /// The same weighed by importance, where that is given.
+    pub(super) weighted: Option<Distortion>,
     /// Bytes of the side information that are the transforms' parameters.
     pub(super) transform_bytes: usize,
 }
@@ -104,6 +107,9 @@ impl Worker {
             _ => self.encode_values(source, codec, chain, quantiser)?,
         };
         coded.distortion = Distortion::measure(source.dtype, &source.bytes, &self.decoded);
+        coded.weighted = source.importance.as_ref().map(|importance| {
+            Distortion::measure_weighted(source.dtype, &source.bytes, &self.decoded, importance)
+        });
         coded.chunk.nmse = coded.distortion.nmse();
         coded.chunk.max_abs_error = coded.distortion.max_abs_error;
         coded.chunk.energy = coded.distortion.energy;
@@ -145,7 +151,7 @@ impl Worker {
         let deepest = capabilities.depths.last().copied().unwrap_or(16);
         let mut kept = self.read_values(source, plan.step * grid::reach(deepest) / 8.0);
         let mut transform_side = Vec::new();
-        chain.forward(&mut self.values, rows, cols, &mut transform_side)?;
+        chain.forward(&mut self.values, rows, cols, plan.step, &mut transform_side)?;
         let (grid, depth, quality) = if plan.quantise_here {
             let (grid, depth) = Grid::at_step(&self.values, plan.step, capabilities.depths);
             (grid, depth, Quality::Lossless)
@@ -306,5 +312,5 @@ fn coded(
         max_abs_error: 0.0,
         energy: 0.0,
     };
-    Coded { chunk, distortion: Distortion::default(), transform_bytes }
+    Coded { chunk, distortion: Distortion::default(), weighted: None, transform_bytes }
 }

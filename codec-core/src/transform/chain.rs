@@ -3,8 +3,8 @@
 use std::fmt;
 use std::sync::Arc;
 
-use super::{Basis, centre, dct, hadamard, row_scale};
-use crate::{Error, Result};
+use super::{Basis, centre, column_scale, dct, hadamard, row_scale};
+use crate::{Error, Importance, Result};
 
 /// One reversible linear step on a chunk of `rows` × `cols` values.
 ///
@@ -15,8 +15,16 @@ use crate::{Error, Result};
 pub enum Transform {
     /// `centre@1`: columns less their means over the chunk.
     Centre,
-    /// `row-scale@1`: rows over their rms. The one step that is not orthonormal.
+    /// `row-scale@1`: rows over their rms. Not orthonormal.
     RowScale,
+    /// `column-scale@1`: columns over scales that are larger the less a column counts. Not orthonormal.
+    ///
+    /// [`Encoding::importance`](crate::Encoding::importance) puts it in front of a chain.
+    ColumnScale {
+        /// What the scales follow from; `None` in a chain read from text, which finds them in the side information and
+        /// can only undo.
+        importance: Option<Arc<Importance>>,
+    },
     /// `hadamard@1(block,seed)`: random signs, then Walsh–Hadamard on blocks of each row.
     Hadamard {
         /// Values of a block, a power of two from 2 to 65,536.
@@ -40,7 +48,7 @@ impl Transform {
     /// Whether it keeps sums of squares, up to rounding.
     pub fn is_orthonormal(&self) -> bool {
         // Centring moves the origin and keeps distances, which is what matters for errors.
-        !matches!(self, Self::RowScale)
+        !matches!(self, Self::RowScale | Self::ColumnScale { .. })
     }
 
     fn check(&self) -> Result<()> {
@@ -77,6 +85,7 @@ impl Transform {
         let (transform, most) = match name {
             "centre" => (Self::Centre, 0),
             "row-scale" => (Self::RowScale, 0),
+            "column-scale" => (Self::ColumnScale { importance: None }, 0),
             "hadamard" => (Self::Hadamard { block: small(number(0, 128)?)?, seed: number(1, 0)? }, 2),
             "dct" => (Self::Dct { block: small(number(0, 32)?)? }, 1),
             "klt" => {
@@ -88,7 +97,7 @@ impl Transform {
             }
             _ => {
                 return Err(Error::unsupported(format!(
-                    "transform {name:?} is none of centre, row-scale, hadamard, dct, klt"
+                    "transform {name:?} is none of centre, row-scale, column-scale, hadamard, dct, klt"
                 )));
             }
         };
@@ -99,10 +108,17 @@ impl Transform {
         Ok(transform)
     }
 
-    fn forward(&self, values: &mut [f32], cols: usize, side: &mut Vec<u8>) -> Result<()> {
+    fn forward(&self, values: &mut [f32], cols: usize, step: f32, side: &mut Vec<u8>) -> Result<()> {
         match self {
             Self::Centre => centre::forward(values, cols, side),
             Self::RowScale => row_scale::forward(values, cols, side),
+            Self::ColumnScale { importance } => {
+                let importance = importance.as_ref().ok_or_else(|| {
+                    Error::invalid(format!("{self} follows from importance: give weights, and no {self}"))
+                })?;
+                importance.check(cols as u64)?;
+                column_scale::forward(values, importance, step, side);
+            }
             Self::Hadamard { block, seed } => hadamard::forward(values, cols, *block as usize, *seed),
             Self::Dct { block } => dct::forward(values, cols, *block as usize),
             Self::Klt { basis } => {
@@ -117,6 +133,7 @@ impl Transform {
         match self {
             Self::Centre => centre::inverse(values, cols, side)?,
             Self::RowScale => row_scale::inverse(values, rows, cols, side)?,
+            Self::ColumnScale { .. } => column_scale::inverse(values, cols, side)?,
             Self::Hadamard { block, seed } => hadamard::inverse(values, cols, *block as usize, *seed),
             Self::Dct { block } => dct::inverse(values, cols, *block as usize),
             Self::Klt { basis } => {
@@ -140,6 +157,7 @@ impl fmt::Display for Transform {
         match self {
             Self::Centre => f.write_str("centre@1"),
             Self::RowScale => f.write_str("row-scale@1"),
+            Self::ColumnScale { .. } => f.write_str("column-scale@1"),
             Self::Hadamard { block, seed } => write!(f, "hadamard@1({block},{seed})"),
             Self::Dct { block } => write!(f, "dct@1({block})"),
             Self::Klt { basis } => write!(f, "klt@1({:016x})", basis.id()),
@@ -168,10 +186,29 @@ impl Chain {
         }
         let steps =
             text.split('+').map(|step| Transform::parse(step.trim(), bases)).collect::<Result<Vec<_>>>()?;
-        if steps.len() > 8 {
-            return Err(Error::invalid(format!("{} transforms in one chain, 8 are the most", steps.len())));
+        let chain = Self { steps };
+        chain.check_len()?;
+        Ok(chain)
+    }
+
+    fn check_len(&self) -> Result<()> {
+        if self.steps.len() > 8 {
+            return Err(Error::invalid(format!(
+                "{} transforms in one chain, 8 are the most",
+                self.steps.len()
+            )));
         }
-        Ok(Self { steps })
+        Ok(())
+    }
+
+    /// This chain behind a scaling of the columns by importance, which is left out where it would change nothing.
+    pub(crate) fn behind_importance(&self, importance: &Arc<Importance>) -> Result<Self> {
+        let mut chain = self.clone();
+        if !importance.is_uniform() {
+            chain.steps.insert(0, Transform::ColumnScale { importance: Some(importance.clone()) });
+        }
+        chain.check_len()?;
+        Ok(chain)
     }
 
     /// Whether errors keep their size through the inverse, up to rounding.
@@ -181,11 +218,20 @@ impl Chain {
 
     /// Transforms `rows` × `cols` finite values in place; appends what the inverse needs to `side`.
     ///
+    /// `step` is that of the quantiser that follows: a scaling of columns leaves out what lies below its noise.
+    ///
     /// # Errors
     /// [`Error::Invalid`] when `values` are not `rows` × `cols`, or a basis has another number of columns.
-    pub fn forward(&self, values: &mut [f32], rows: usize, cols: usize, side: &mut Vec<u8>) -> Result<()> {
+    pub fn forward(
+        &self,
+        values: &mut [f32],
+        rows: usize,
+        cols: usize,
+        step: f32,
+        side: &mut Vec<u8>,
+    ) -> Result<()> {
         check_shape(values, rows, cols)?;
-        self.steps.iter().try_for_each(|step| step.forward(values, cols, side))
+        self.steps.iter().try_for_each(|transform| transform.forward(values, cols, step, side))
     }
 
     /// Undoes [`Chain::forward`]; takes its bytes off the front of `side`.
@@ -211,6 +257,7 @@ impl Transform {
         let len = match self {
             Self::Centre => 4 + cols,
             Self::RowScale => rows,
+            Self::ColumnScale { .. } => cols,
             Self::Hadamard { .. } | Self::Dct { .. } | Self::Klt { .. } => 0,
         };
         let (part, rest) = side.split_at_checked(len).ok_or_else(|| {
@@ -272,83 +319,4 @@ pub fn candidates(rows: usize, cols: usize) -> Vec<Chain> {
 
 #[cfg(test)]
 #[expect(clippy::cast_possible_truncation, reason = "noise")]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    fn basis(cols: usize) -> Arc<Basis> {
-        // A Householder reflection: I − 2 v vᵀ / |v|².
-        let v: Vec<f32> = (0..cols).map(|i| 1.0 + (i % 5) as f32).collect();
-        let norm: f32 = v.iter().map(|x| x * x).sum();
-        let entry = |i: usize, j: usize| if i == j { 1.0 } else { 0.0 } - 2.0 * v[i] * v[j] / norm;
-        let values = (0..cols * cols).map(|at| entry(at / cols, at % cols)).collect();
-        Arc::new(Basis::new(cols, values).unwrap())
-    }
-
-    fn steps(cols: usize) -> impl Strategy<Value = Vec<Transform>> {
-        let step = prop_oneof![
-            Just(Transform::Centre),
-            Just(Transform::RowScale),
-            (1u32..10, any::<u64>()).prop_map(|(log, seed)| Transform::Hadamard { block: 1 << log, seed }),
-            (3u32..7).prop_map(|log| Transform::Dct { block: 1 << log }),
-            Just(Transform::Klt { basis: basis(cols) }),
-        ];
-        prop::collection::vec(step, 0..4)
-    }
-
-    proptest! {
-        #[test]
-        fn every_chain_comes_back_and_reads_back(
-            (cols, steps) in (1usize..70).prop_flat_map(|cols| (Just(cols), steps(cols))), rows in 1usize..80, seed in any::<u32>()
-        ) {
-            let chain = Chain { steps };
-            let held = basis(cols);
-            let read = Chain::parse(&chain.to_string(), &|id| (id == held.id()).then(|| held.clone())).unwrap();
-            prop_assert_eq!(&read, &chain);
-            let original: Vec<f32> =
-                (0..rows * cols).map(|i| ((i as u32 ^ seed).wrapping_mul(2_654_435_761) >> 8) as f32 / 1e6 - 8.0).collect();
-            let mut values = original.clone();
-            let mut side = Vec::new();
-            chain.forward(&mut values, rows, cols, &mut side).unwrap();
-            if chain.steps.iter().all(|s| s.is_orthonormal() && *s != Transform::Centre) {
-                let energy = |v: &[f32]| v.iter().map(|x| f64::from(*x).powi(2)).sum::<f64>();
-                prop_assert!((energy(&values) / energy(&original) - 1.0).abs() < 1e-4);
-            }
-            let mut rest = side.as_slice();
-            chain.inverse(&mut values, rows, cols, &mut rest).unwrap();
-            prop_assert!(rest.is_empty());
-            for (a, b) in original.iter().zip(&values) {
-                prop_assert!((a - b).abs() < 2e-3, "{} {}", a, b);
-            }
-            for len in 0..side.len() {
-                let result = chain.inverse(&mut values, rows, cols, &mut &side[..len]);
-                prop_assert!(matches!(result, Err(Error::Corrupt(_))));
-            }
-            // Hostile parameters make values of some kind.
-            let junk = vec![seed.to_le_bytes()[0]; side.len()];
-            chain.inverse(&mut values, rows, cols, &mut junk.as_slice()).unwrap();
-        }
-    }
-
-    #[test]
-    fn what_is_written_wrong_is_told_from_what_is_newer() {
-        let parse = |text: &str| Chain::parse(text, &|_| None);
-        assert_eq!(parse("hadamard").unwrap().to_string(), "hadamard@1(128,0)");
-        assert_eq!(parse("centre + dct(8)").unwrap().to_string(), "centre@1+dct@1(8)");
-        for newer in ["dct@2(32)", "wavelet@1", "auto"] {
-            assert!(matches!(parse(newer), Err(Error::Unsupported(_))), "{newer}");
-        }
-        for wrong in [
-            "dct(7)",
-            "dct(8",
-            "hadamard(3,1)",
-            "hadamard(2,x)",
-            "centre(1)",
-            "klt",
-            "klt(00)",
-            "hadamard(131072,0)",
-        ] {
-            assert!(matches!(parse(wrong), Err(Error::Invalid(_))), "{wrong}");
-        }
-    }
-}
+mod tests;

@@ -2,6 +2,7 @@
 
 mod centre;
 mod chain;
+pub(crate) mod column_scale;
 mod dct;
 mod hadamard;
 mod klt;

@@ -17,7 +17,8 @@ const EIGHTHS: [f32; 8] = [
     1.834_008,
 ];
 
-fn scale(byte: u8) -> f32 {
+/// The scale of a side byte.
+pub(super) fn scale(byte: u8) -> f32 {
     if byte == 0 {
         return 1.0;
     }
