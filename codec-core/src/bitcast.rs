@@ -34,11 +34,13 @@ pub(crate) fn split(dtype: DType, bytes: &[u8], plane: usize, samples: &mut Vec<
         }
         4 => {
             let values = bytes.as_chunks().0.iter();
-            samples.extend(values.map(|bytes| (u32::from_le_bytes(*bytes).rotate_left(left) >> shift) as u16));
+            samples
+                .extend(values.map(|bytes| (u32::from_le_bytes(*bytes).rotate_left(left) >> shift) as u16));
         }
         _ => {
             let values = bytes.as_chunks().0.iter();
-            samples.extend(values.map(|bytes| (u64::from_le_bytes(*bytes).rotate_left(left) >> shift) as u16));
+            samples
+                .extend(values.map(|bytes| (u64::from_le_bytes(*bytes).rotate_left(left) >> shift) as u16));
         }
     }
 }

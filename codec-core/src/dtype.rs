@@ -92,7 +92,7 @@ impl DType {
             Self::F64 => each(bytes, out, |b| f64::from_le_bytes(b) as f32),
             Self::F32 => each(bytes, out, f32::from_le_bytes),
             Self::F16 => each(bytes, out, |b| f16::from_le_bytes(b).to_f32()),
-            Self::Bf16 => each(bytes, out, |b| bf16::from_le_bytes(b).to_f32()),
+            Self::Bf16 => each(bytes, out, |b| f32::from_bits(u32::from(u16::from_le_bytes(b)) << 16)),
             Self::F8E4M3 => each(bytes, out, |[b]| F8E4M3::from_bits(b).to_f32()),
             Self::F8E5M2 => each(bytes, out, |[b]| F8E5M2::from_bits(b).to_f32()),
             Self::I64 => each(bytes, out, |b| i64::from_le_bytes(b) as f32),
@@ -126,7 +126,14 @@ impl DType {
             Self::F64 => each(values, out, |v| f64::from(v).to_le_bytes()),
             Self::F32 => each(values, out, f32::to_le_bytes),
             Self::F16 => each(values, out, |v| f16::from_f32(v.clamp(-f16_max, f16_max)).to_le_bytes()),
-            Self::Bf16 => each(values, out, |v| bf16::from_f32(v.clamp(-bf16_max, bf16_max)).to_le_bytes()),
+            Self::Bf16 => each(values, out, |v| {
+                {
+                    // Rounded by half a unit of what is left, ties to even; finite values need no more care.
+                    let bits = v.clamp(-bf16_max, bf16_max).to_bits();
+                    ((bits + 0x7fff + (bits >> 16 & 1)) >> 16) as u16
+                }
+                .to_le_bytes()
+            }),
             Self::F8E4M3 => each(values, out, |v| [F8E4M3::from_f32(v.clamp(-448.0, 448.0)).to_bits()]),
             Self::F8E5M2 => each(values, out, |v| [F8E5M2::from_f32(v.clamp(-57344.0, 57344.0)).to_bits()]),
             Self::I64 => each(values, out, |v| (v.round() as i64).to_le_bytes()),

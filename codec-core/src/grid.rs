@@ -25,8 +25,10 @@ impl Grid {
     pub(crate) fn quantise(&self, values: &[f32], depth: u8, samples: &mut Vec<u16>) {
         let mid = 1i32 << (depth - 1);
         let (low, high) = (-f32::from(1u16 << (depth - 1)), reach(depth));
+        let inverse = 1.0 / self.scale;
         samples.extend(values.iter().map(|&value| {
-            let units = ((value - self.offset) / self.scale).clamp(low, high);
+            // Not `clamp`, which asks whether its bounds are in order.
+            let units = ((value - self.offset) * inverse).max(low).min(high);
             let level = (units + ROUND).to_bits().cast_signed() - ROUND.to_bits().cast_signed();
             #[expect(
                 clippy::cast_possible_truncation,
@@ -45,6 +47,11 @@ impl Grid {
         values.extend(
             samples.iter().map(|&sample| (i32::from(sample) - mid) as f32 * self.scale + self.offset),
         );
+    }
+
+    /// Whether every sample of a depth stands for a finite value.
+    pub(crate) fn is_finite(&self, depth: u8) -> bool {
+        (f32::from(1u16 << (depth - 1)) * self.scale + self.offset.abs()).is_finite()
     }
 
     /// Appends the grid as two little-endian `f32`.
@@ -107,14 +114,28 @@ impl Spread {
         reason = "a mean for choosing a grid"
     )]
     fn of(values: &[f32]) -> Self {
-        let (mut sum, mut squares) = (0f64, 0f64);
-        let (mut low, mut high) = (f32::INFINITY, f32::NEG_INFINITY);
-        for &value in values {
-            sum += f64::from(value);
-            squares += f64::from(value) * f64::from(value);
-            low = low.min(value);
-            high = high.max(value);
+        // Several of each side by side, because each waits for itself.
+        const LANES: usize = 8;
+        let (mut sums, mut squares) = ([0f64; LANES], [0f64; LANES]);
+        let (mut lows, mut highs) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
+        let (blocks, rest) = values.as_chunks::<LANES>();
+        let mut add = |lane: usize, value: f32| {
+            sums[lane] += f64::from(value);
+            squares[lane] += f64::from(value) * f64::from(value);
+            lows[lane] = lows[lane].min(value);
+            highs[lane] = highs[lane].max(value);
+        };
+        for block in blocks {
+            for lane in 0..LANES {
+                add(lane, block[lane]);
+            }
         }
+        for (lane, &value) in rest.iter().enumerate() {
+            add(lane, value);
+        }
+        let (sum, squares) = (sums.iter().sum::<f64>(), squares.iter().sum::<f64>());
+        let low = lows.into_iter().fold(f32::INFINITY, f32::min);
+        let high = highs.into_iter().fold(f32::NEG_INFINITY, f32::max);
         let n = values.len().max(1) as f64;
         let mean = sum / n;
         let offset = if mean * mean > squares / n - mean * mean { mean as f32 } else { 0.0 };

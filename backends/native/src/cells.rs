@@ -45,7 +45,8 @@ impl Cells {
     fn symbol(self, number: usize) -> (usize, i32) {
         let far = self.count() - FAR;
         #[expect(clippy::cast_possible_truncation, clippy::cast_possible_wrap, reason = "about a thousand")]
-        let cell = if number < far { number as i32 - self.half() } else { self.half() + (number - far) as i32 };
+        let cell =
+            if number < far { number as i32 - self.half() } else { self.half() + (number - far) as i32 };
         if self.trellis { ((cell & 1).unsigned_abs() as usize, cell >> 1) } else { (0, cell) }
     }
 
@@ -135,7 +136,9 @@ impl Cells {
         let mut cost = 0.0;
         let mut best = (f64::INFINITY, most);
         // From the outermost ring inwards: the cost of escaping it and all beyond against that of coding it.
-        let Some(outermost) = (0..rings.len() - 1).rev().find(|&ring| rings[ring] != [0; 4]) else { return 0 };
+        let Some(outermost) = (0..rings.len() - 1).rev().find(|&ring| rings[ring] != [0; 4]) else {
+            return 0;
+        };
         let own: Vec<f64> = rings
             .iter()
             .take(outermost + 1)

@@ -22,8 +22,10 @@ const SMALLEST: f64 = 0.08;
 pub(crate) fn magnitudes(contexts: &[u8], samples: &[u16], centre: i32, count: usize) -> Vec<(f64, f64)> {
     let magnitude = |sample: u16| (i32::from(sample) - centre).unsigned_abs();
     if contexts.is_empty() {
-        let sum: u64 =
-            samples.chunks(1 << 15).map(|part| u64::from(part.iter().map(|&s| magnitude(s)).sum::<u32>())).sum();
+        let sum: u64 = samples
+            .chunks(1 << 15)
+            .map(|part| u64::from(part.iter().map(|&s| magnitude(s)).sum::<u32>()))
+            .sum();
         return vec![(samples.len() as f64, sum as f64)];
     }
     // Four sums side by side, because each waits for itself.

@@ -116,8 +116,7 @@ impl PlaneDecoder {
         };
         let escapes = (Number::default(), Bit::default());
         let mut cursor = Cursor { at: 0, states, paths: vec![0; lanes], word: 0, raw: 0, side, escapes };
-        if let Some(way) = self.way.filter(|_| spec.samples() >= FEW)
-        {
+        if let Some(way) = self.way.filter(|_| spec.samples() >= FEW) {
             self.tables.fill(&distributions, has_trellis);
             way.run(&job, &self.tables, &mut cursor, samples)?;
         }

@@ -124,7 +124,9 @@ impl PlaneEncoder {
                 let costs = alphabet_costs(counts, lowest, REACH_OF_SAMPLES);
                 let (mut alphabet, mut bits) = cheapest(&costs);
                 // Whole raw bytes are the fastest to code.
-                if let Some(&(bytes, cost)) = costs.iter().find(|(a, cost)| a.raw == 8 && *cost < 1.004 * bits) {
+                if let Some(&(bytes, cost)) =
+                    costs.iter().find(|(a, cost)| a.raw == 8 && *cost < 1.004 * bits)
+                {
                     (alphabet, bits) = (bytes, cost);
                 }
                 alphabets.push(alphabet);

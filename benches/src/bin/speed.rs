@@ -79,7 +79,8 @@ fn run() -> Result<(), Fault> {
                 runs,
             )?;
         }
-        let halves: Vec<u16> = values.iter().map(|v| bf16::from_f32(*v * 0.05).to_bits().rotate_left(1)).collect();
+        let halves: Vec<u16> =
+            values.iter().map(|v| bf16::from_f32(*v * 0.05).to_bits().rotate_left(1)).collect();
         measure("native lossless bf16", &halves, Quality::Lossless, Effort::Balanced, runs)?;
     }
     Ok(())

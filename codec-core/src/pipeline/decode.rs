@@ -124,6 +124,9 @@ pub(super) fn join_planes(tiling: &Tiling, dtype: DType, scratch: &mut Scratch, 
     bitcast::join(dtype, &taken.collect::<Vec<_>>(), out);
 }
 
+/// Values that are restored at a time.
+const BLOCK: usize = 2048;
+
 /// From decoded samples to values: everything but the exact list, which is what remains of `side`.
 #[expect(
     clippy::too_many_arguments,
@@ -140,8 +143,18 @@ pub(super) fn restore(
     out: &mut [u8],
 ) -> Result<()> {
     let Scratch { samples, plane, values } = scratch;
+    let (samples, depth) = (tiling.take(samples, 0, plane), tiling.spec.depth);
+    if chain.steps.is_empty() && grid.is_finite(depth) {
+        // Blocks of values stay in the cache.
+        for (samples, out) in samples.chunks(BLOCK).zip(out.chunks_mut(BLOCK * dtype.size())) {
+            values.clear();
+            grid.dequantise(samples, depth, values);
+            dtype.write_f32(values, out);
+        }
+        return Ok(());
+    }
     values.clear();
-    grid.dequantise(tiling.take(samples, 0, plane), tiling.spec.depth, values);
+    grid.dequantise(samples, depth, values);
     chain.inverse(values, rows, cols, side)?;
     // A hostile grid can lead out of f32's range, honest ones cannot.
     for value in values.iter_mut() {

@@ -224,20 +224,17 @@ impl Worker {
         let mut listed = Vec::new();
         // One huge value hides the next: look again after each has left the mean.
         for _ in 0..OUTLIER_PASSES {
-            let magnitudes = self.values.iter().filter(|v| v.is_finite()).map(|v| f64::from(v.abs()));
-            let (sum, count) = magnitudes.fold((0f64, 0u32), |(sum, count), v| (sum + v, count + 1));
-            let mean = sum / f64::from(count.max(1));
+            let Magnitudes { mean, largest } = Magnitudes::of(&self.values);
             // By Markov's inequality a pass lists at most 1 value in 16, and none that is common.
             let most = f64::from(reach).clamp(16.0 * mean, 2048.0 * mean);
-            let before = listed.len();
+            if largest.is_finite() && f64::from(largest) <= most {
+                break;
+            }
             for (position, value) in (0u32..).zip(self.values.iter_mut()) {
                 if !value.is_finite() || f64::from(value.abs()) > most {
                     *value = 0.0;
                     listed.push(position);
                 }
-            }
-            if listed.len() == before {
-                break;
             }
         }
         listed.sort_unstable();
@@ -254,6 +251,41 @@ impl Worker {
         kept.extend(violators.map(|(position, _)| position));
         kept.sort_unstable();
         kept.dedup();
+    }
+}
+
+/// How large values are.
+struct Magnitudes {
+    /// The mean magnitude of the finite values.
+    mean: f64,
+    /// The largest magnitude; not finite where any is not.
+    largest: f32,
+}
+
+impl Magnitudes {
+    fn of(values: &[f32]) -> Self {
+        // Several sums side by side, because each waits for itself. Bits of magnitudes order as they do, with infinity
+        // and NaN last.
+        const LANES: usize = 8;
+        let (mut sums, mut counts, mut most) = ([0f64; LANES], [0u32; LANES], [0u32; LANES]);
+        let mut add = |lane: usize, value: f32| {
+            let finite = value.is_finite();
+            sums[lane] += f64::from(if finite { value.abs() } else { 0.0 });
+            counts[lane] += u32::from(finite);
+            most[lane] = most[lane].max(value.abs().to_bits());
+        };
+        let (blocks, rest) = values.as_chunks::<LANES>();
+        for block in blocks {
+            for lane in 0..LANES {
+                add(lane, block[lane]);
+            }
+        }
+        for (lane, &value) in rest.iter().enumerate() {
+            add(lane, value);
+        }
+        let count = counts.iter().sum::<u32>().max(1);
+        let largest = f32::from_bits(most.into_iter().max().unwrap_or(0));
+        Self { mean: sums.iter().sum::<f64>() / f64::from(count), largest }
     }
 }
 

@@ -39,8 +39,7 @@ pub(super) fn code(steps: &Steps, symbols: &[u16], states: &mut [u32], words: &m
     assert!(vectors <= MOST && words.len() >= *at && *at >= symbols.len() + SPARE);
     const { assert!(SCALE_BITS == 11 && SHIFT_AT == 23 && BIAS_AT == 11) };
     let (scale, low_half) = (_mm256_set1_epi32(SCALE.cast_signed()), _mm256_set1_epi32(0xffff));
-    let (below_scale, bias_bits) =
-        (_mm256_set1_epi32(SCALE.cast_signed() - 1), _mm256_set1_epi32(0xfff));
+    let (below_scale, bias_bits) = (_mm256_set1_epi32(SCALE.cast_signed() - 1), _mm256_set1_epi32(0xfff));
     let mut held = [_mm256_setzero_si256(); MOST];
     for (held, states) in held.iter_mut().zip(states.as_chunks::<8>().0) {
         // SAFETY: there are 8 states.

@@ -231,13 +231,7 @@ fn nearest(aim: i32, coset: i32) -> i32 {
 /// # Safety
 /// The machine has the features that `W` is made for.
 #[inline(always)]
-unsafe fn advance<
-    W: Words,
-    const STATES: usize,
-    const SIXTEENS: usize,
-    const H0: usize,
-    const H1: usize,
->(
+unsafe fn advance<W: Words, const STATES: usize, const SIXTEENS: usize, const H0: usize, const H1: usize>(
     costs: &[W; STATES],
     cost: &[W; 4],
     next: &mut [W; STATES],

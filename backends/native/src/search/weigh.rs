@@ -92,12 +92,8 @@ fn lanes(input: Input<'_>, values: std::ops::Range<usize>) -> Lanes {
             biases: shape.bias.map(|bias| [bias; WIDTH]),
         };
     }
-    let mut out = Lanes {
-        shrinks: [0.0; WIDTH],
-        limits: [0.0; WIDTH],
-        weights: [0; WIDTH],
-        biases: [[0; WIDTH]; 2],
-    };
+    let mut out =
+        Lanes { shrinks: [0.0; WIDTH], limits: [0.0; WIDTH], weights: [0; WIDTH], biases: [[0; WIDTH]; 2] };
     for (lane, &context) in input.contexts.get(values).unwrap_or(&[]).iter().enumerate() {
         let shape = &input.shapes[usize::from(context)];
         (out.shrinks[lane], out.limits[lane], out.weights[lane]) = (shape.shrink, shape.limit, shape.weight);

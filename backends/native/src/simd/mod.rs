@@ -86,9 +86,7 @@ impl Way {
             Self::Neon if lanes >= 8 => unsafe { neon::run(job, tables, cursor, samples) },
             // SAFETY: arrays are vectors of any machine.
             #[cfg(test)]
-            Self::Sixteen if lanes >= 32 => unsafe {
-                kernel::run::<[u32; 16]>(job, tables, cursor, samples)
-            },
+            Self::Sixteen if lanes >= 32 => unsafe { kernel::run::<[u32; 16]>(job, tables, cursor, samples) },
             // SAFETY: arrays are vectors of any machine.
             _ if lanes >= 2 => unsafe { kernel::run::<[u32; 1]>(job, tables, cursor, samples) },
             _ => Ok(()),
