@@ -97,12 +97,12 @@ impl<'a> Race<'a> {
             "{:<48} {:>7} | {:>8} {:>6} {:>7} {:>7} | {:>8} {:>6} {:>7} {:>7}",
             "", "bits", "dec M/s", "GB/s", "x zstd", "x copy", "enc M/s", "GB/s", "x zstd", "x copy"
         );
-        for (place, entrant) in self.entrants.iter().enumerate() {
+        for entrant in &self.entrants {
             let [d, e] = self.speeds(entrant);
             println!(
                 "{:<48} {:>7.3} | {:>8.1} {:>6.2} {:>7.2} {:>7.3} | {:>8.1} {:>6.2} {:>7.2} {:>7.3}",
                 entrant.name,
-                self.bits(place),
+                self.bits(entrant),
                 d.values / 1e6,
                 d.bytes / 1e9,
                 d.by_zstd,
@@ -125,7 +125,7 @@ impl<'a> Race<'a> {
     /// The table as JSON: values and bytes per second, and the ratios.
     #[must_use]
     pub fn json(&self) -> Value {
-        let rows = self.entrants.iter().enumerate().map(|(place, entrant)| {
+        let rows = self.entrants.iter().map(|entrant| {
             let [decode, encode] = self.speeds(entrant).map(|speed| {
                 json!({
                     "values_per_second": speed.values,
@@ -134,21 +134,13 @@ impl<'a> Race<'a> {
                     "by_memcpy": speed.by_copy,
                 })
             });
-            json!({ "name": entrant.name, "bits": self.bits(place), "decode": decode, "encode": encode })
+            json!({ "name": entrant.name, "bits": self.bits(entrant), "decode": decode, "encode": encode })
         });
         json!({ "source": self.source, "values": self.values, "rows": rows.collect::<Vec<_>>() })
     }
 
-    /// Bits per value of the coder that entered at this place.
-    #[must_use]
-    pub fn bits(&self, place: usize) -> f64 {
-        self.entrants[place].coder.packed() as f64 * 8.0 / self.values as f64
-    }
-
-    /// Seconds of decoding and of encoding of the coder that entered at this place.
-    #[must_use]
-    pub fn seconds(&self, place: usize) -> [f64; 2] {
-        [self.entrants[place].decode, self.entrants[place].encode]
+    fn bits(&self, entrant: &Entrant<'_>) -> f64 {
+        entrant.coder.packed() as f64 * 8.0 / self.values as f64
     }
 
     /// Of decoding and of encoding.
