@@ -3,8 +3,8 @@
 //! They keep symbols: the values rounded to a step at which they have about 3 bits of entropy, with one fitted
 //! distribution for all of them. Rounding is not timed, so their place is beside a backend, not beside the pipeline.
 //!
-//! Of rANS alone, the crate `rans` binds C code and needs libclang to build (its last release is of 2023), `ans` says of
-//! itself that it is not made for speed and does not interleave, and the coders of `noodles-cram` have become private.
+//! Of rANS alone, the crate `rans` binds C code, needs libclang to build and has seemed dead since early 2024, `ans` says
+//! of itself that it is neither interleaved nor made for speed, and the coders of `noodles-cram` are private.
 //! `msrtc-rans-core` has the plain states, which are interleaved here.
 
 use constriction::UnwrapInfallible;
