@@ -223,6 +223,32 @@ pub(crate) fn cheapest(costs: &[(Alphabet, f64)]) -> (Alphabet, f64) {
     least.copied().unwrap_or((Alphabet { raw: 0, reach: 0 }, f64::INFINITY))
 }
 
+/// An alphabet for each context, with their cost, from the costs of each context's.
+///
+/// As many raw bits everywhere are faster to code, whole bytes the fastest: they may cost a little more.
+pub(crate) fn cheapest_together(costs: &[Vec<(Alphabet, f64)>]) -> (Vec<Alphabet>, f64) {
+    let sum = |chosen: Vec<(Alphabet, f64)>| {
+        let bits = chosen.iter().map(|(_, bits)| bits).sum::<f64>();
+        (chosen.into_iter().map(|(alphabet, _)| alphabet).collect::<Vec<_>>(), bits)
+    };
+    let mut best = sum(costs.iter().map(|costs| cheapest(costs)).collect());
+    let alike = (0..16).filter_map(|raw| {
+        let of_context = |costs: &Vec<(Alphabet, f64)>| costs.iter().find(|(a, _)| a.raw == raw).copied();
+        costs.iter().map(of_context).collect::<Option<Vec<_>>>().map(sum)
+    });
+    let alike: Vec<_> = alike.collect();
+    if let Some(least) = alike.iter().min_by(|a, b| a.1.total_cmp(&b.1))
+        && least.1 < 1.004 * best.1
+    {
+        best = least.clone();
+    }
+    let whole_bytes = |(alphabets, _): &&(Vec<Alphabet>, f64)| alphabets.iter().all(|a| a.raw == 8);
+    match alike.iter().find(whole_bytes) {
+        Some(bytes) if bytes.1 < 1.004 * best.1 => bytes.clone(),
+        _ => best,
+    }
+}
+
 /// Counts of `n` from the least to the greatest, and the least.
 pub(crate) fn histogram(values: impl Iterator<Item = i32> + Clone) -> (Vec<u32>, i32) {
     let (low, high) = values.clone().fold((i32::MAX, i32::MIN), |(a, b), n| (a.min(n), b.max(n)));

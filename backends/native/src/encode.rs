@@ -3,7 +3,7 @@
 use telecine_core::{Effort, Quality, Result};
 
 use crate::bytes::{RawWriter, write_varint};
-use crate::cells::{Cells, alphabet_costs, cheapest, histogram};
+use crate::cells::{Cells, alphabet_costs, cheapest, cheapest_together, histogram};
 use crate::context::{Classes, magnitudes};
 use crate::entropy;
 use crate::model::{Alphabet, ESCAPES, REACH_OF_SAMPLES, REACH_OF_TRELLIS, code_distribution};
@@ -118,20 +118,12 @@ impl PlaneEncoder {
             classes.contexts(spec.height, spec.width, &mut self.contexts);
             #[expect(clippy::cast_precision_loss, reason = "counts for a cost")]
             let mut cost = 3.0 * (classes.rows.len() + classes.cols.len()) as f64;
-            let mut alphabets = Vec::with_capacity(classes.contexts);
-            for context in 0..classes.contexts {
+            let costs = (0..classes.contexts).map(|context| {
                 let (counts, lowest) = self.histogram(context, |level| level);
-                let costs = alphabet_costs(counts, lowest, REACH_OF_SAMPLES);
-                let (mut alphabet, mut bits) = cheapest(&costs);
-                // Whole raw bytes are the fastest to code.
-                if let Some(&(bytes, cost)) =
-                    costs.iter().find(|(a, cost)| a.raw == 8 && *cost < 1.004 * bits)
-                {
-                    (alphabet, bits) = (bytes, cost);
-                }
-                alphabets.push(alphabet);
-                cost += bits;
-            }
+                alphabet_costs(counts, lowest, REACH_OF_SAMPLES)
+            });
+            let (alphabets, bits) = cheapest_together(&costs.collect::<Vec<_>>());
+            cost += bits;
             if best.as_ref().is_none_or(|(least, _, _)| cost < *least) {
                 best = Some((cost, classes, alphabets));
             }
@@ -324,12 +316,12 @@ impl PlaneEncoder {
     fn write_raw(&self, alphabets: &[Alphabet], trellis: bool) -> RawWriter {
         let mut raw = RawWriter::default();
         let n = |level: i32| split(level, trellis).1.cast_unsigned();
-        match alphabets {
-            _ if alphabets.iter().all(|alphabet| alphabet.raw == 0) => (),
-            [Alphabet { raw: 8, .. }] => raw.push_bytes(self.levels.iter().map(|&level| n(level) as u8)),
-            [alphabet] => {
-                let (count, kept) = (alphabet.raw, (1 << alphabet.raw) - 1);
-                self.levels.iter().for_each(|&level| raw.push(n(level) & kept, count));
+        let counts = || alphabets.iter().map(|alphabet| alphabet.raw);
+        match (counts().min(), counts().max()) {
+            (_, None | Some(0)) => (),
+            (Some(8), Some(8)) => raw.push_bytes(self.levels.iter().map(|&level| n(level) as u8)),
+            (Some(least), Some(most)) if least == most => {
+                self.levels.iter().for_each(|&level| raw.push(n(level) & ((1 << most) - 1), most));
             }
             _ => {
                 for (&level, &context) in self.levels.iter().zip(&self.contexts) {

@@ -1,12 +1,15 @@
 //! Prints the gap between the rate of `native` and the bound, all bytes counted, for distributions and for files.
 //!
-//! `rate [--efforts fast,balanced,best] [--bits 1,2,3,4] [--only TEXT] [FILE.safetensors …]`
+//! `rate [--efforts fast,balanced,best] [--bits 1,2,3,4] [--only TEXT] [FILE.safetensors …]`, `rate --high`
+//!
+//! `--high` prints the gap at small errors instead: f32 N(0,1) through the whole pipeline.
 
 use std::path::Path;
 use std::process::ExitCode;
 
+use telecine::{Codec, Encoding, TensorBuf};
 use telecine_benches::{plane, source};
-use telecine_core::Effort;
+use telecine_core::{Effort, Target};
 
 fn main() -> ExitCode {
     match run() {
@@ -22,17 +25,21 @@ fn run() -> Result<(), String> {
     let mut arguments = std::env::args().skip(1);
     let mut efforts = "fast,balanced,best".to_string();
     let mut bits = "0.1,0.25,0.5,1,2,3,4,8".to_string();
-    let (mut only, mut files) = (None, Vec::new());
+    let (mut only, mut files, mut is_high) = (None, Vec::new(), false);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
         match argument.as_str() {
             "--efforts" => efforts = value()?,
             "--bits" => bits = value()?,
             "--only" => only = Some(value()?),
+            "--high" => is_high = true,
             _ => files.push(argument),
         }
     }
     let efforts = efforts.split(',').map(effort).collect::<Result<Vec<_>, _>>()?;
+    if is_high {
+        return efforts.into_iter().try_for_each(high);
+    }
     let bits: Vec<f64> = bits
         .split(',')
         .map(|text| text.parse().map_err(|_| format!("{text} is no rate")))
@@ -68,6 +75,30 @@ fn run() -> Result<(), String> {
                 println!("mean of {} at {bits} bits, {effort:?}: {gaps:.4}", sources.len());
             }
         }
+    }
+    Ok(())
+}
+
+/// Prints the gap at small errors, at one effort.
+fn high(effort: Effort) -> Result<(), String> {
+    let sources = source::distributions();
+    let source = &sources[0];
+    let count = source.values.len();
+    let shape = [(count / source.columns) as u64, source.columns as u64];
+    let tensor = TensorBuf::from_f32(&shape, &source.values).map_err(|e| e.to_string())?;
+    let energy = source.values.iter().map(|&value| f64::from(value).powi(2)).sum::<f64>() / count as f64;
+    for nmse in [1e-3, 1e-5, 1e-7] {
+        let mut encoding = Encoding::new(Target::Nmse(nmse));
+        encoding.effort = effort;
+        let view = tensor.view().map_err(|e| e.to_string())?;
+        let report = Codec::new().encode(&view, &encoding).map_err(|e| e.to_string())?.report;
+        let gap = report.bits() - source.bound.rate(report.nmse * energy);
+        println!(
+            "{}, pipeline at nmse {nmse:.0e}, {effort:?}: {:.4} bits at {:.3e}, gap {gap:.4}",
+            source.name,
+            report.bits(),
+            report.nmse
+        );
     }
     Ok(())
 }

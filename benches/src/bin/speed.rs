@@ -1,23 +1,25 @@
-//! Prints how fast `native` decodes and encodes planes on one thread, beside `memcpy` and `zstd` on the same f32 tensor.
+//! Prints how fast Telecine is on one thread beside its rivals, `memcpy` and `zstd`, on the same tensor in the same run.
 //!
-//! `speed [--runs N]`. Every round trip is checked before it is timed; each figure is the best of N runs (default 7).
-//! Ratios are against the f32 tensor of as many values, in the same run.
+//! `speed [--runs N] [--json FILE]`, `speed --linear [--runs N]`
+//!
+//! Every round trip is checked before it is timed. All coders take turns, N times (7), and the fastest turn of each
+//! counts, so that a noisy machine treats them alike. `x zstd` compares values per second with `zstd -1` on the f32
+//! tensor of as many values; `x copy` compares bytes of the coder's own tensor per second with `memcpy`, so that 0.5 is
+//! half as fast as copying the output. `--linear` prints the cost per value from 2²⁰ to 2²⁸ values instead.
 
-#![allow(clippy::cast_possible_truncation, reason = "a measuring program on data of its own")]
-
-use std::hint::black_box;
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::sync::Arc;
 
 use half::bf16;
-use telecine_benches::source;
-use telecine_core::{Backend, Decoder, Effort, EncodeOptions, GroupSpec, Limits, Quality};
-use telecine_native::Native;
-
-const COLUMNS: usize = 512;
-const CHUNK: usize = 1 << 18;
-
-type Fault = Box<dyn std::error::Error>;
+use telecine::{Encoding, TensorBuf};
+use telecine_benches::entropy::{Constriction, Rans, Stream, Symbols};
+use telecine_benches::ours::{Pipeline, Plane};
+use telecine_benches::race::{Fault, Race, ZSTD};
+use telecine_benches::rivals::{Lz4, Memcpy, Pco, Zstd};
+use telecine_benches::source::Source;
+use telecine_benches::{linear, source, step_of};
+use telecine_core::{Chain, CodecId, DType, Effort, EncodeOptions, Target, TransformChoice};
 
 fn main() -> ExitCode {
     match run() {
@@ -31,116 +33,111 @@ fn main() -> ExitCode {
 
 fn run() -> Result<(), Fault> {
     let mut arguments = std::env::args().skip(1);
-    let mut runs = 7;
+    let (mut runs, mut json, mut is_linear) = (7, None, false);
     while let Some(argument) = arguments.next() {
-        match (argument.as_str(), arguments.next()) {
-            ("--runs", Some(text)) => runs = text.parse()?,
-            _ => return Err("speed [--runs N]".into()),
+        let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
+        match argument.as_str() {
+            "--runs" => runs = value()?.parse::<usize>()?.max(1),
+            "--json" => json = Some(PathBuf::from(value()?)),
+            "--linear" => is_linear = true,
+            _ => return Err("speed [--runs N] [--json FILE], speed --linear [--runs N]".into()),
         }
     }
-    let sources = source::distributions();
-    for name in ["N(0,1)", "columns scaled"] {
-        let Some(source) = sources.iter().find(|source| source.name == name) else { continue };
-        let values = &source.values[..];
-        println!("{name}, {} values, {COLUMNS} columns, chunks of {CHUNK}", values.len());
-        println!("{:<34} {:>12} {:>12} {:>9}", "", "decode M/s", "encode M/s", "bits");
-        let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
-        let mut copy = vec![0u8; bytes.len()];
-        let seconds = best(runs, || copy.copy_from_slice(black_box(&bytes)));
-        print("memcpy of the f32 tensor", values.len(), seconds, seconds, 32.0);
-        for level in [1, 3] {
-            let packed = zstd::bulk::compress(&bytes, level)?;
-            if zstd::bulk::decompress(&packed, bytes.len())? != bytes {
-                return Err("zstd did not give the tensor back".into());
-            }
-            let mut unpacker = zstd::bulk::Decompressor::new()?;
-            let decode = best(runs, || black_box(unpacker.decompress_to_buffer(&packed, &mut copy).is_ok()));
-            let encode = best(runs.min(3), || black_box(zstd::bulk::compress(&bytes, level).is_ok()));
-            let bits = packed.len() as f64 * 8.0 / values.len() as f64;
-            print(&format!("zstd -{level} of the f32 tensor"), values.len(), decode, encode, bits);
+    if is_linear {
+        return linear::print(runs);
+    }
+    let mut tables = Vec::new();
+    for source in source::distributions() {
+        if ["N(0,1)", "columns scaled"].contains(&source.name.as_str()) {
+            let bytes: Vec<u8> = source.values.iter().flat_map(|value| value.to_le_bytes()).collect();
+            let mut race = Race::new(&source.name, source.values.len());
+            enter_rivals(&mut race, &source, &bytes)?;
+            enter_backend(&mut race, &source)?;
+            enter_pipeline(&mut race, &source)?;
+            race.run(runs)?;
+            race.print();
+            tables.push(race.json());
         }
-        for (effort, bits) in [
-            (Effort::Fast, 2.0),
-            (Effort::Fast, 3.0),
-            (Effort::Fast, 4.0),
-            (Effort::Fast, 8.0),
-            (Effort::Balanced, 3.0),
-            (Effort::Best, 3.0),
-        ] {
-            let step = 4.13 * f64::exp2(-bits);
-            let grid = (step / 64.0).max(8.0 / 32_767.0);
-            let sample = |v: &f32| ((f64::from(*v) / grid).round() + 32_768.0).clamp(0.0, 65_535.0) as u16;
-            let samples: Vec<u16> = values.iter().map(sample).collect();
-            measure(
-                &format!("native {effort:?}, {bits} bits"),
-                &samples,
-                Quality::Step((step / grid) as f32),
-                effort,
-                runs,
-            )?;
-        }
-        let halves: Vec<u16> =
-            values.iter().map(|v| bf16::from_f32(*v * 0.05).to_bits().rotate_left(1)).collect();
-        measure("native lossless bf16", &halves, Quality::Lossless, Effort::Balanced, runs)?;
+    }
+    if let Some(path) = json {
+        std::fs::write(path, serde_json::to_string_pretty(&tables)?)?;
     }
     Ok(())
 }
 
-/// Codes the samples in chunks and prints what came of it.
-fn measure(name: &str, samples: &[u16], quality: Quality, effort: Effort, runs: usize) -> Result<(), Fault> {
-    let spec = GroupSpec::new(1, (CHUNK / COLUMNS) as u32, COLUMNS as u32, 16, &Limits::default())?;
-    let mut encoder = Native.encoder(spec, &EncodeOptions::with_effort(effort))?;
-    let mut packets = Vec::new();
-    let mut encode_all = || {
-        packets.clear();
-        for chunk in samples.chunks_exact(CHUNK) {
-            let mut packet = Vec::new();
-            if encoder.encode(chunk, quality, &mut packet).is_ok() {
-                packets.push(packet);
-            }
-        }
+fn enter_rivals<'a>(race: &mut Race<'a>, source: &'a Source, bytes: &'a [u8]) -> Result<(), Fault> {
+    race.enter("memcpy of the f32 tensor", 4, Memcpy::new(bytes))?;
+    race.enter(ZSTD, 4, Zstd::new(bytes, 1)?)?;
+    race.enter("zstd -3 of the f32 tensor", 4, Zstd::new(bytes, 3)?)?;
+    race.enter("lz4_flex of the f32 tensor", 4, Lz4::new(bytes))?;
+    race.enter("pco of the f32 tensor", 4, Pco::new(&source.values))?;
+    // Symbols of 4 bytes.
+    let symbols = Symbols::new(&source.values);
+    race.enter("constriction ANS, rounded to 3 bits", 4, Constriction::new(&symbols, Stream::Ans)?)?;
+    race.enter("constriction range coder, the same", 4, Constriction::new(&symbols, Stream::Range)?)?;
+    race.enter("msrtc-rans-core, 4 states, the same", 4, Rans::new(&symbols)?)
+}
+
+/// The backend alone: planes of 16-bit samples.
+fn enter_backend(race: &mut Race<'_>, source: &Source) -> Result<(), Fault> {
+    for (effort, bits) in [
+        (Effort::Fast, 2.0),
+        (Effort::Fast, 3.0),
+        (Effort::Fast, 4.0),
+        (Effort::Fast, 8.0),
+        (Effort::Balanced, 3.0),
+        (Effort::Best, 3.0),
+    ] {
+        let options = EncodeOptions::with_effort(effort);
+        let plane = Plane::lossy(&source.values, source.columns, step_of(bits), &options)?;
+        race.enter(&format!("native {}, {bits} bits", name_of(effort)), 2, plane)?;
+    }
+    // The pipeline puts the sign last before it codes losslessly.
+    let halves = source.values.iter().map(|value| weight(*value).to_bits().rotate_left(1)).collect();
+    race.enter("native lossless bf16", 2, Plane::lossless(halves, source.columns)?)
+}
+
+/// Tensors through the facade, on one thread and on two.
+fn enter_pipeline(race: &mut Race<'_>, source: &Source) -> Result<(), Fault> {
+    let shape = [(source.values.len() / source.columns) as u64, source.columns as u64];
+    let wide = Arc::new(TensorBuf::from_f32(&shape, &source.values)?);
+    let halves = |value: fn(f32) -> bf16| {
+        let bytes = source.values.iter().flat_map(|v| value(*v).to_le_bytes()).collect();
+        Arc::new(TensorBuf { dtype: DType::Bf16, shape: shape.to_vec(), bytes })
     };
-    encode_all();
-    let encode = best(if effort == Effort::Fast { runs } else { runs.min(2) }, &mut encode_all);
-    let mut back = vec![0; samples.len()];
-    let mut decoder = Native.decoder(spec)?;
-    decode_all(decoder.as_mut(), &packets, &mut back)?;
-    check(samples, &back, quality)?;
-    let decode = best(runs, || decode_all(decoder.as_mut(), &packets, &mut back).is_ok());
-    let bytes: usize = packets.iter().map(Vec::len).sum();
-    print(name, samples.len(), decode, encode, bytes as f64 * 8.0 / samples.len() as f64);
+    let (narrow, weights) = (halves(bf16::from_f32), halves(weight));
+    let lossy = |effort: Effort, transform: &str| -> Result<Encoding, Fault> {
+        let mut encoding = Encoding::new(Target::Step(step_of(3.0)));
+        encoding.effort = effort;
+        encoding.transform = TransformChoice::Chain(Chain::parse(transform, &|_| None)?);
+        Ok(encoding)
+    };
+    let lossless = Encoding::new(Target::Lossless);
+    let mut lossless_native = lossless.clone();
+    lossless_native.codec = Some(CodecId::NATIVE);
+    for (name, tensor, encoding) in [
+        ("pipeline f32 fast, 3 bits", &wide, lossy(Effort::Fast, "none")?),
+        ("pipeline f32 fast, 3 bits, hadamard", &wide, lossy(Effort::Fast, "hadamard(128,0)")?),
+        ("pipeline bf16 fast, 3 bits", &narrow, lossy(Effort::Fast, "none")?),
+        ("pipeline bf16 fast, 3 bits, hadamard", &narrow, lossy(Effort::Fast, "hadamard(128,0)")?),
+        ("pipeline f32 balanced, 3 bits", &wide, lossy(Effort::Balanced, "none")?),
+        ("pipeline f32 best, 3 bits", &wide, lossy(Effort::Best, "none")?),
+        ("pipeline lossless bf16", &weights, lossless),
+        ("pipeline lossless bf16, tns1", &weights, lossless_native),
+    ] {
+        for (threads, suffix) in [(1, ""), (2, ", 2 threads")] {
+            let coder = Pipeline::new(tensor, encoding.clone(), threads)?;
+            race.enter(&format!("{name}{suffix}"), tensor.dtype.size(), coder)?;
+        }
+    }
     Ok(())
 }
 
-fn decode_all(decoder: &mut dyn Decoder, packets: &[Vec<u8>], back: &mut [u16]) -> telecine_core::Result<()> {
-    packets
-        .iter()
-        .zip(back.chunks_exact_mut(CHUNK))
-        .try_for_each(|(packet, back)| decoder.decode(packet, back))
+/// A value at the scale of trained weights.
+fn weight(value: f32) -> bf16 {
+    bf16::from_f32(value * 0.05)
 }
 
-/// Fails where the samples that came back are too far from those that went in.
-fn check(samples: &[u16], back: &[u16], quality: Quality) -> Result<(), Fault> {
-    let squared = |(a, b): (&u16, &u16)| f64::from(a.abs_diff(*b)).powi(2);
-    let error = samples.iter().zip(back).map(squared).sum::<f64>() / samples.len() as f64;
-    let most = match quality {
-        Quality::Step(step) => 1.3 * f64::from(step).powi(2) / 12.0 + 0.1,
-        _ => 0.0,
-    };
-    if error > most { Err(format!("a mean squared error of {error}, not {most}").into()) } else { Ok(()) }
-}
-
-/// Seconds of the fastest of some runs.
-fn best<T>(runs: usize, mut work: impl FnMut() -> T) -> f64 {
-    let time = |_| {
-        let start = Instant::now();
-        black_box(work());
-        start.elapsed().as_secs_f64()
-    };
-    (0..runs.max(1)).map(time).fold(f64::INFINITY, f64::min)
-}
-
-fn print(name: &str, values: usize, decode: f64, encode: f64, bits: f64) {
-    let speed = |seconds: f64| values as f64 / seconds / 1e6;
-    println!("{name:<34} {:>12.1} {:>12.1} {bits:>9.3}", speed(decode), speed(encode));
+fn name_of(effort: Effort) -> String {
+    format!("{effort:?}").to_lowercase()
 }

@@ -37,10 +37,12 @@ pub(super) unsafe fn run<V: Vector>(
             (true, true, NONE) => steps::<V, true, false, NONE>(job, tables, cursor, samples),
             (true, true, _) => steps::<V, true, false, UNIFORM>(job, tables, cursor, samples),
             (true, false, NONE) => steps::<V, true, true, NONE>(job, tables, cursor, samples),
+            (true, false, UNIFORM) => steps::<V, true, true, UNIFORM>(job, tables, cursor, samples),
             (true, false, _) => steps::<V, true, true, MIXED>(job, tables, cursor, samples),
             (false, true, NONE) => steps::<V, false, false, NONE>(job, tables, cursor, samples),
             (false, true, _) => steps::<V, false, false, UNIFORM>(job, tables, cursor, samples),
             (false, false, NONE) => steps::<V, false, true, NONE>(job, tables, cursor, samples),
+            (false, false, UNIFORM) => steps::<V, false, true, UNIFORM>(job, tables, cursor, samples),
             (false, false, _) => steps::<V, false, true, MIXED>(job, tables, cursor, samples),
         }
     }
