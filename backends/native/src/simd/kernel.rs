@@ -102,13 +102,12 @@ unsafe fn steps<V: Vector, const TRELLIS: bool, const CONTEXTS: bool, const RAW:
                 let mut out = [V::splat(0); 2];
                 for (half, out) in out.iter_mut().enumerate() {
                     let vector = pair + half;
-                    let at = step * lanes + vector * V::LANES;
                     *out = one::<V, TRELLIS, CONTEXTS, RAW>(
                         job,
                         tables,
                         cursor,
                         &constants,
-                        at,
+                        (step * lanes, vector * V::LANES),
                         &mut word,
                         (&mut states[vector], &mut paths[vector]),
                     )?;
@@ -133,7 +132,7 @@ unsafe fn steps<V: Vector, const TRELLIS: bool, const CONTEXTS: bool, const RAW:
     cursor.check(job)
 }
 
-/// The samples, not yet held within their range, of one vector that starts at sample `at`.
+/// The samples, not yet held within their range, of one vector, whose first is that of the step plus `lane`.
 ///
 /// # Safety
 /// As in [`steps`].
@@ -143,10 +142,11 @@ unsafe fn one<V: Vector, const TRELLIS: bool, const CONTEXTS: bool, const RAW: u
     tables: &Tables,
     cursor: &mut Cursor<'_>,
     constants: &Constants<V>,
-    at: usize,
+    (step, lane): (usize, usize),
     word: &mut usize,
     (state, path): (&mut V, &mut V),
 ) -> Result<V> {
+    let at = step + lane;
     // SAFETY: as in `steps`.
     unsafe {
         let mut place = state.and(constants.position);
@@ -173,7 +173,7 @@ unsafe fn one<V: Vector, const TRELLIS: bool, const CONTEXTS: bool, const RAW: u
         let mut level = cells;
         match RAW {
             UNIFORM => {
-                let bit = cursor.raw + at % cursor.states.len() * constants.raw.count as usize;
+                let bit = cursor.raw + lane * constants.raw.count as usize;
                 let bits = V::raw_bits(&constants.raw, job.raw.as_ptr().add(bit / 8), (bit % 8) as u32);
                 let q = if TRELLIS { cells.sar::<1>() } else { cells };
                 level = q.shl_all(constants.raw.count).or(bits);
