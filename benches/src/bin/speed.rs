@@ -89,7 +89,7 @@ fn run() -> Result<(), Fault> {
 /// Codes the samples in chunks and prints what came of it.
 fn measure(name: &str, samples: &[u16], quality: Quality, effort: Effort, runs: usize) -> Result<(), Fault> {
     let spec = GroupSpec::new(1, (CHUNK / COLUMNS) as u32, COLUMNS as u32, 16, &Limits::default())?;
-    let mut encoder = Native.encoder(spec, &EncodeOptions::with_effort(effort))?;
+    let mut encoder = Native::default().encoder(spec, &EncodeOptions::with_effort(effort))?;
     let mut packets = Vec::new();
     let mut encode_all = || {
         packets.clear();
@@ -103,7 +103,7 @@ fn measure(name: &str, samples: &[u16], quality: Quality, effort: Effort, runs: 
     encode_all();
     let encode = best(if effort == Effort::Fast { runs } else { runs.min(2) }, &mut encode_all);
     let mut back = vec![0; samples.len()];
-    let mut decoder = Native.decoder(spec)?;
+    let mut decoder = Native::default().decoder(spec)?;
     decode_all(decoder.as_mut(), &packets, &mut back)?;
     check(samples, &back, quality)?;
     let decode = best(runs, || decode_all(decoder.as_mut(), &packets, &mut back).is_ok());
