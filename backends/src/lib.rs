@@ -9,8 +9,11 @@ use telecine_core::Registry;
 /// `native`, `zstd` and `raw` are always there.
 pub fn default_registry() -> Registry {
     let mut registry = Registry::new();
-    let backends: [Arc<dyn telecine_core::Backend>; 3] =
-        [Arc::new(telecine_native::Native), Arc::new(telecine_zstd::Zstd), Arc::new(telecine_raw::Raw)];
+    let backends: [Arc<dyn telecine_core::Backend>; 3] = [
+        Arc::new(telecine_native::Native::default()),
+        Arc::new(telecine_zstd::Zstd),
+        Arc::new(telecine_raw::Raw),
+    ];
     for backend in backends {
         // Names are distinct: the test below builds this registry.
         let _ = registry.register(backend);

@@ -62,8 +62,8 @@ impl Plane {
         Ok(Self {
             quality,
             chunk,
-            encoder: Native.encoder(spec, options)?,
-            decoder: Native.decoder(spec)?,
+            encoder: Native::default().encoder(spec, options)?,
+            decoder: Native::default().decoder(spec)?,
             packets: vec![Vec::new(); samples.len() / chunk],
             back: vec![0; samples.len()],
             samples,

@@ -41,14 +41,14 @@ pub fn code(values: &[f32], columns: usize, step: f64, effort: Effort) -> Result
         let sample =
             |value: &f32| ((f64::from(*value) / grid).round() + 32_768.0).clamp(0.0, 65_535.0) as u16;
         let samples: Vec<u16> = chunk.iter().map(sample).collect();
-        let mut encoder = Native.encoder(spec, &EncodeOptions::with_effort(effort))?;
+        let mut encoder = Native::default().encoder(spec, &EncodeOptions::with_effort(effort))?;
         packet.clear();
         let start = Instant::now();
         encoder.encode(&samples, quality, &mut packet)?;
         encode += start.elapsed().as_secs_f64();
         bytes += packet.len();
         let mut back = vec![0; samples.len()];
-        let mut decoder = Native.decoder(spec)?;
+        let mut decoder = Native::default().decoder(spec)?;
         let start = Instant::now();
         decoder.decode(&packet, &mut back)?;
         decode += start.elapsed().as_secs_f64();

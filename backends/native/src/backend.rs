@@ -8,6 +8,7 @@ use telecine_core::{
 use crate::bytes::{read_length, take, write_varint};
 use crate::decode::PlaneDecoder;
 use crate::encode::PlaneEncoder;
+use crate::instructions::Instructions;
 use crate::plane::PlaneSpec;
 use crate::simd::Way;
 
@@ -30,7 +31,25 @@ static INFO: BackendInfo = BackendInfo {
 
 /// The backend `native`.
 #[derive(Debug, Default)]
-pub struct Native;
+pub struct Native {
+    /// `None` is the best of this machine.
+    instructions: Option<Instructions>,
+}
+
+impl Native {
+    /// The backend with a decoder that uses these instructions instead of the best ones of this machine: for comparing
+    /// them.
+    ///
+    /// # Errors
+    /// [`Unavailable::Device`] where this machine lacks them.
+    pub fn with_instructions(instructions: Instructions) -> Result<Self, Unavailable> {
+        if instructions.are_here() {
+            return Ok(Self { instructions: Some(instructions) });
+        }
+        let reason = format!("{instructions:?} was asked for, this machine has {:?}", Instructions::here());
+        Err(Unavailable::Device { backend: INFO.name, reason })
+    }
+}
 
 impl Backend for Native {
     fn info(&self) -> &BackendInfo {
@@ -53,7 +72,8 @@ impl Backend for Native {
 
     fn decoder(&self, spec: GroupSpec) -> Result<Box<dyn Decoder>> {
         INFO.capabilities.check(INFO.name, &spec)?;
-        Ok(Box::new(NativeDecoder { spec, plane: PlaneDecoder::new(Way::here()[0]) }))
+        let instructions = self.instructions.unwrap_or(Instructions::here()[0]);
+        Ok(Box::new(NativeDecoder { spec, plane: PlaneDecoder::new(Way::of(instructions)) }))
     }
 }
 

@@ -28,20 +28,9 @@ pub(crate) struct PlaneDecoder {
 }
 
 impl PlaneDecoder {
-    /// A decoder that goes the way it is told, one of [`Way::here`].
-    pub(crate) fn new(way: Way) -> Self {
-        Self { way: Some(way), ..Self::plain() }
-    }
-
-    /// A decoder that goes the plain way.
-    pub(crate) fn plain() -> Self {
-        Self {
-            way: None,
-            tables: Tables::default(),
-            contexts: Vec::new(),
-            words: Vec::new(),
-            raw: Vec::new(),
-        }
+    /// A decoder that goes this way; without one, the plain way.
+    pub(crate) fn new(way: Option<Way>) -> Self {
+        Self { way, tables: Tables::default(), contexts: Vec::new(), words: Vec::new(), raw: Vec::new() }
     }
 
     /// Fills `samples` from the packet part, which must end where the plane does.

@@ -7,6 +7,7 @@ mod context;
 mod decode;
 mod encode;
 mod entropy;
+mod instructions;
 mod model;
 mod plain;
 mod plane;
@@ -19,3 +20,4 @@ mod table;
 mod trellis;
 
 pub use backend::Native;
+pub use instructions::Instructions;

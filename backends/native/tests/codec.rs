@@ -18,14 +18,14 @@ fn spec(frames: u32, height: u32, width: u32, depth: u8) -> GroupSpec {
 
 fn encode(spec: GroupSpec, samples: &[u16], quality: Quality, effort: Effort) -> Vec<u8> {
     let mut packet = Vec::new();
-    let mut encoder = Native.encoder(spec, &EncodeOptions::with_effort(effort)).unwrap();
+    let mut encoder = Native::default().encoder(spec, &EncodeOptions::with_effort(effort)).unwrap();
     encoder.encode(samples, quality, &mut packet).unwrap();
     packet
 }
 
 fn decode(spec: GroupSpec, packet: &[u8]) -> Result<Vec<u16>> {
     let mut samples = vec![0xaaaa; spec.samples()];
-    Native.decoder(spec)?.decode(packet, &mut samples)?;
+    Native::default().decoder(spec)?.decode(packet, &mut samples)?;
     Ok(samples)
 }
 
@@ -153,7 +153,7 @@ fn every_truncation_and_flipped_bit_is_corrupt_or_decodes() {
     let samples: Vec<u16> = normal(480, 7).iter().map(|v| (32768.0 + 900.0 * v) as u16).collect();
     for quality in [Quality::Lossless, Quality::Step(500.0), Quality::Step(3.0)] {
         let packet = encode(spec, &samples, quality, Effort::Balanced);
-        let mut decoder = Native.decoder(spec).unwrap();
+        let mut decoder = Native::default().decoder(spec).unwrap();
         let mut back = vec![0; 480];
         for len in 0..packet.len() {
             assert!(
@@ -178,7 +178,7 @@ fn every_truncation_and_flipped_bit_is_corrupt_or_decodes() {
 fn encoders_append_and_are_reusable() {
     let spec = spec(1, 64, 64, 16);
     let samples: Vec<u16> = normal(4096, 8).iter().map(|v| (32768.0 + 900.0 * v) as u16).collect();
-    let mut encoder = Native.encoder(spec, &EncodeOptions::default()).unwrap();
+    let mut encoder = Native::default().encoder(spec, &EncodeOptions::default()).unwrap();
     let mut packet = vec![1, 2, 3];
     encoder.encode(&samples, Quality::Step(100.0), &mut packet).unwrap();
     let once = packet[3..].to_vec();

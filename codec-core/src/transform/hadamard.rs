@@ -120,7 +120,6 @@ mod tests {
                 assert_eq!(*value, 1.0 / (n as f32).sqrt() * sign);
             }
         }
-        }
     }
 
     #[test]

@@ -17,6 +17,7 @@ mod vector;
 
 use telecine_core::Result;
 
+use crate::instructions::Instructions;
 use crate::symbols::{Cursor, Job, Tables};
 
 /// A way to decode whole steps of all lanes.
@@ -39,31 +40,22 @@ pub(crate) enum Way {
 }
 
 impl Way {
-    /// The ways this machine has, best first.
-    pub(crate) fn here() -> Vec<Self> {
-        let mut ways = Vec::new();
-        #[cfg(target_arch = "x86_64")]
-        {
-            if is_x86_feature_detected!("avx512f")
-                && is_x86_feature_detected!("avx512bw")
-                && is_x86_feature_detected!("avx512dq")
-                && is_x86_feature_detected!("avx512vl")
-            {
-                ways.push(Self::Avx512);
-            }
-            if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("popcnt") {
-                ways.push(Self::Avx2);
-            }
+    /// The way of these instructions; none for the plain ones, and where this machine lacks them.
+    pub(crate) fn of(instructions: Instructions) -> Option<Self> {
+        match instructions {
+            _ if !instructions.are_here() => None,
+            Instructions::Portable => Some(Self::Portable),
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx2 => Some(Self::Avx2),
+            #[cfg(target_arch = "x86_64")]
+            Instructions::Avx512 => Some(Self::Avx512),
+            #[cfg(target_arch = "aarch64")]
+            Instructions::Neon => Some(Self::Neon),
+            _ => None,
         }
-        #[cfg(target_arch = "aarch64")]
-        ways.push(Self::Neon);
-        ways.push(Self::Portable);
-        #[cfg(test)]
-        ways.push(Self::Sixteen);
-        ways
     }
 
-    /// Decodes whole steps of all lanes from the first sample on; `way` is one of [`Self::here`].
+    /// Decodes whole steps of all lanes from the first sample on; the way comes from [`Self::of`].
     pub(crate) fn run(
         self,
         job: &Job<'_>,
@@ -75,7 +67,7 @@ impl Way {
         assert!(contexts && cursor.at == 0, "a context for each sample");
         let lanes = cursor.states.len();
         match self {
-            // SAFETY: `here` lists this way only where the features are.
+            // SAFETY: `of` gives this way only where the features are.
             #[cfg(target_arch = "x86_64")]
             Self::Avx512 if lanes >= 32 => unsafe { avx512::run(job, tables, cursor, samples) },
             // SAFETY: as above; AVX-512 comes with AVX2.
