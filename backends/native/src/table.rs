@@ -113,11 +113,17 @@ pub(crate) fn frequencies(logs: &[Option<u8>]) -> Result<Vec<u16>> {
         }
     };
     let mut out: Vec<u16> = logs.iter().map(share).collect();
-    let given: i32 = out.iter().map(|&f| i32::from(f)).sum();
-    if let Some(largest) = (0..out.len()).rev().max_by_key(|&slot| out[slot]) {
-        // Only a weight that got 1 for nothing makes the sum too large: there are few, and the largest has room for them.
-        let corrected = i32::from(out[largest]) + SCALE.cast_signed() - given;
-        out[largest] = u16::try_from(corrected.max(1)).unwrap_or(1);
+    // Shares that came to nothing got 1 all the same. Over half of the scale is not theirs: what is over can be taken.
+    let mut over = out.iter().map(|&f| u32::from(f)).sum::<u32>().saturating_sub(SCALE);
+    while over > 0 {
+        let Some(largest) = (0..out.len()).rev().max_by_key(|&slot| out[slot]).filter(|&slot| out[slot] > 1)
+        else {
+            return Err(Error::corrupt("a table of a tns1 packet cannot be shared out"));
+        };
+        #[expect(clippy::cast_possible_truncation, reason = "at most half of a frequency")]
+        let given = over.min(u32::from(out[largest] / 2)) as u16;
+        out[largest] -= given;
+        over -= u32::from(given);
     }
     Ok(out)
 }
@@ -156,6 +162,14 @@ mod tests {
                 }
             }
             prop_assert!(frequencies.iter().all(|&f| u32::from(f) < SCALE));
+        }
+
+        #[test]
+        fn any_logarithms_sum_up(logs in prop::collection::vec(prop::option::of(0u8..=112), 2..1012)) {
+            if let Ok(frequencies) = frequencies(&logs) {
+                let sum: u32 = frequencies.iter().map(|&f| u32::from(f)).sum();
+                prop_assert_eq!(sum, if logs.iter().any(Option::is_some) { SCALE } else { 0 });
+            }
         }
     }
 }
