@@ -126,8 +126,8 @@ impl Spread {
             highs[lane] = highs[lane].max(value);
         };
         for block in blocks {
-            for lane in 0..LANES {
-                add(lane, block[lane]);
+            for (lane, &value) in block.iter().enumerate() {
+                add(lane, value);
             }
         }
         for (lane, &value) in rest.iter().enumerate() {

@@ -117,7 +117,6 @@ impl Cells {
     }
 
     /// The reach that makes a context's levels cheapest: symbols too rare for a frequency of their own escape.
-    #[expect(clippy::cast_precision_loss, reason = "counts for a cost")]
     pub(crate) fn best_reach(self, counts: &[u32]) -> i32 {
         // By the magnitude max(q, −1 − q), 0 first; what lies beyond any reach comes last.
         let most = max_reach(self.trellis);
@@ -191,7 +190,6 @@ fn count(numbers: &[u16], size: usize) -> Vec<u32> {
 /// The alphabets of a reach of at most `most`, one for each number of raw bits, with their costs in bits.
 ///
 /// `counts` are those of `n` from `lowest` on.
-#[expect(clippy::cast_precision_loss, reason = "counts for a cost")]
 pub(crate) fn alphabet_costs(mut counts: Vec<u32>, mut lowest: i32, most: i32) -> Vec<(Alphabet, f64)> {
     let total = f64::from(counts.iter().sum::<u32>());
     let mut costs = Vec::with_capacity(16);

@@ -313,6 +313,7 @@ impl PlaneEncoder {
     }
 
     /// The uncoded bits of all levels.
+    #[expect(clippy::cast_possible_truncation, reason = "the low byte")]
     fn write_raw(&self, alphabets: &[Alphabet], trellis: bool) -> RawWriter {
         let mut raw = RawWriter::default();
         let n = |level: i32| split(level, trellis).1.cast_unsigned();

@@ -276,8 +276,8 @@ impl Magnitudes {
         };
         let (blocks, rest) = values.as_chunks::<LANES>();
         for block in blocks {
-            for lane in 0..LANES {
-                add(lane, block[lane]);
+            for (lane, &value) in block.iter().enumerate() {
+                add(lane, value);
             }
         }
         for (lane, &value) in rest.iter().enumerate() {

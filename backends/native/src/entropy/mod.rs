@@ -59,7 +59,6 @@ impl Steps {
 
     /// The state after a symbol, and whether the state before gives its low half away first.
     #[inline(always)]
-    #[expect(clippy::cast_possible_truncation, reason = "the upper half of a product")]
     fn code(&self, symbol: u16, state: u32) -> (u32, bool) {
         let (reciprocal, rest) = (self.reciprocals[usize::from(symbol)], self.rests[usize::from(symbol)]);
         let frequency = rest & (SCALE - 1);
@@ -122,7 +121,6 @@ fn code_plainly(steps: &Steps, symbols: &[u16], states: &mut [u32], words: &mut 
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use rand::{RngExt, SeedableRng, rngs::SmallRng};
 
     proptest! {
         #[test]
@@ -134,7 +132,7 @@ mod tests {
             let held = if full { state >> 16 } else { state };
             prop_assert_eq!(full, state >= frequency << 20);
             if held > 0 {
-                prop_assert_eq!(found, (held / frequency << SCALE_BITS) + held % frequency + start);
+                prop_assert_eq!(found, ((held / frequency) << SCALE_BITS) + held % frequency + start);
             }
         }
     }
@@ -142,6 +140,7 @@ mod tests {
     #[cfg(target_arch = "x86_64")]
     #[test]
     fn avx2_writes_the_words_that_the_plain_way_writes() {
+        use rand::{RngExt, SeedableRng, rngs::SmallRng};
         if !(is_x86_feature_detected!("avx2") && is_x86_feature_detected!("popcnt")) {
             println!("AVX2 is not on this machine");
             return;

@@ -180,7 +180,7 @@ impl Search {
                     rebase(&mut costs);
                 }
             }
-            cheapest(if self.aims.len() % 2 == 0 { &costs } else { &next })
+            cheapest(if self.aims.len().is_multiple_of(2) { &costs } else { &next })
         }
     }
 
@@ -209,9 +209,9 @@ impl Search {
             }
             let start = step * lanes + first;
             let end = (start + width).min(levels.len());
-            match levels.get_mut(start..end).and_then(|levels| levels.as_mut_array::<WIDTH>()) {
-                Some(levels) => *levels = row,
-                None if start < end => levels[start..end].copy_from_slice(&row[..end - start]),
+            match levels.get_mut(start..end) {
+                Some(levels) if levels.len() == WIDTH => levels.copy_from_slice(&row),
+                Some(levels) => levels.copy_from_slice(&row[..levels.len()]),
                 None => (),
             }
         }

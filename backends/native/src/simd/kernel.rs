@@ -174,6 +174,7 @@ unsafe fn one<V: Vector, const TRELLIS: bool, const CONTEXTS: bool, const RAW: u
         match RAW {
             UNIFORM => {
                 let bit = cursor.raw + lane * constants.raw.count as usize;
+                #[expect(clippy::cast_possible_truncation, reason = "below 8")]
                 let bits = V::raw_bits(&constants.raw, job.raw.as_ptr().add(bit / 8), (bit % 8) as u32);
                 let q = if TRELLIS { cells.sar::<1>() } else { cells };
                 level = q.shl_all(constants.raw.count).or(bits);
@@ -225,12 +226,12 @@ unsafe fn mixed<V: Vector, const TRELLIS: bool>(
     unsafe {
         cells.store(held.as_mut_ptr());
         let mut bit = cursor.raw;
-        for lane in 0..V::LANES {
+        for (lane, held) in held.iter_mut().enumerate().take(V::LANES) {
             let context = *job.contexts.get_unchecked(at + lane);
             let count = counts[usize::from(context % 32)];
-            let q = if TRELLIS { held[lane].cast_signed() >> 1 } else { held[lane].cast_signed() };
+            let q = if TRELLIS { held.cast_signed() >> 1 } else { held.cast_signed() };
             let bits = u32::from_le_bytes(job.raw.as_ptr().add(bit / 8).cast::<[u8; 4]>().read_unaligned());
-            held[lane] = q.cast_unsigned() << count | (bits >> (bit % 8)) & ((1 << count) - 1);
+            *held = q.cast_unsigned() << count | (bits >> (bit % 8)) & ((1 << count) - 1);
             bit += usize::from(count);
         }
         cursor.raw = bit;

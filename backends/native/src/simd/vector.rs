@@ -10,7 +10,6 @@ pub(super) struct RawPlan {
     /// and the bits to skip in it.
     pub(super) shifts: [u32; 16],
     /// For each lane, its first three bytes and 0x80, for a look-up of bytes in 16.
-    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "a look-up that only x86 does"))]
     pub(super) shuffle: [u8; 32],
 }
 
