@@ -132,7 +132,7 @@ impl PlaneEncoder {
         classes.contexts(spec.height, spec.width, &mut self.contexts);
         Models {
             trellis: Trellis::NONE,
-            log2_lanes: log2_lanes(spec.samples(), MAX_LOG2_LANES),
+            log2_lanes: log2_lanes(spec.samples(), MAX_LOG2_LANES - 1),
             spacing: 1.0,
             base,
             classes,

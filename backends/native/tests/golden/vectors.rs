@@ -33,7 +33,7 @@ impl Noise {
 
     /// Normal once in `rarity` times, otherwise 0.
     fn rare(&mut self, rarity: u64) -> f32 {
-        if self.next() % rarity == 0 { self.normal() } else { 0.0 }
+        if self.next().is_multiple_of(rarity) { self.normal() } else { 0.0 }
     }
 }
 
