@@ -1,5 +1,6 @@
 //! Measured error between original and decoded values.
 
+use crate::lanes::LANES;
 use crate::{DType, Importance};
 
 /// Sums from which the error measures of any set of values follow; sets add up.
@@ -128,8 +129,6 @@ fn for_each(dtype: DType, original: &[u8], decoded: &[u8], mut visit: impl FnMut
     }
 }
 
-/// Sums of a block side by side.
-const LANES: usize = 8;
 /// Values of a block.
 const BLOCK: usize = 4096;
 

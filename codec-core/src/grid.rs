@@ -1,5 +1,6 @@
 //! The quantiser in front of the backends: real values on a uniform grid of unsigned samples.
 
+use crate::lanes::{LANES, in_lanes};
 use crate::{Error, Result};
 
 /// A uniform grid: sample `s` stands for `offset + (s − 2^(depth−1)) · scale`.
@@ -114,25 +115,14 @@ impl Spread {
         reason = "a mean for choosing a grid"
     )]
     fn of(values: &[f32]) -> Self {
-        // Several of each side by side, because each waits for itself.
-        const LANES: usize = 8;
         let (mut sums, mut squares) = ([0f64; LANES], [0f64; LANES]);
         let (mut lows, mut highs) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
-        let (blocks, rest) = values.as_chunks::<LANES>();
-        let mut add = |lane: usize, value: f32| {
+        in_lanes(values, |lane, value| {
             sums[lane] += f64::from(value);
             squares[lane] += f64::from(value) * f64::from(value);
             lows[lane] = lows[lane].min(value);
             highs[lane] = highs[lane].max(value);
-        };
-        for block in blocks {
-            for (lane, &value) in block.iter().enumerate() {
-                add(lane, value);
-            }
-        }
-        for (lane, &value) in rest.iter().enumerate() {
-            add(lane, value);
-        }
+        });
         let (sum, squares) = (sums.iter().sum::<f64>(), squares.iter().sum::<f64>());
         let low = lows.into_iter().fold(f32::INFINITY, f32::min);
         let high = highs.into_iter().fold(f32::NEG_INFINITY, f32::max);

@@ -16,6 +16,7 @@ mod error;
 mod exact;
 mod grid;
 mod importance;
+mod lanes;
 mod limits;
 mod matrix;
 mod pipeline;

@@ -62,25 +62,10 @@ impl Cells {
     ) -> Vec<u32> {
         numbers.clear();
         numbers.resize(levels.len(), 0);
-        let half = self.half();
-        let inside = |&level: &i32| (level + half).cast_unsigned() < 2 * half.unsigned_abs();
-        if matches!(*alphabets, [Alphabet { raw: 0, .. }])
-            && levels.iter().fold(true, |all, level| all & inside(level))
-        {
-            // The cell is the level.
-            for (number, &level) in numbers.iter_mut().zip(levels) {
-                *number = (level + half) as u16;
-            }
-        } else if let [Alphabet { raw, .. }] = *alphabets {
-            let outside = |level: i32| !(-half..half).contains(&self.of(level, raw));
-            if levels.iter().fold(false, |any, &level| any | outside(level)) {
-                for (number, &level) in numbers.iter_mut().zip(levels) {
-                    *number = self.number(self.of(level, raw)) as u16;
-                }
-            } else {
-                for (number, &level) in numbers.iter_mut().zip(levels) {
-                    *number = (self.of(level, raw) + half) as u16;
-                }
+        if let [Alphabet { raw, .. }] = *alphabets {
+            match raw {
+                0 => self.number_single(levels, |level| level, numbers),
+                _ => self.number_single(levels, |level| self.of(level, raw), numbers),
             }
         } else {
             let starts: Vec<(usize, u8)> =
@@ -91,6 +76,23 @@ impl Cells {
             }
         }
         count(numbers, alphabets.len() * self.count())
+    }
+
+    /// Numbers the cells of a single context.
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "about a thousand numbers")]
+    fn number_single(self, levels: &[i32], cell: impl Fn(i32) -> i32, numbers: &mut [u16]) {
+        let half = self.half();
+        let inside = |level: i32| (cell(level) + half).cast_unsigned() < 2 * half.unsigned_abs();
+        if levels.iter().fold(true, |all, &level| all & inside(level)) {
+            for (number, &level) in numbers.iter_mut().zip(levels) {
+                *number = (cell(level) + half) as u16;
+            }
+        } else {
+            for (number, &level) in numbers.iter_mut().zip(levels) {
+                *number = self.number(cell(level)) as u16;
+            }
+        }
     }
 
     /// Counts by parity and slot of an alphabet, from those of a context's numbers.
@@ -258,4 +260,26 @@ pub(crate) fn histogram(values: impl Iterator<Item = i32> + Clone) -> (Vec<u32>,
         counts[(n - low).unsigned_abs() as usize] += 1;
     }
     (counts, low)
+}
+
+/// The same for each of some contexts, from values with theirs.
+pub(crate) fn histograms(
+    values: impl Iterator<Item = (usize, i32)> + Clone,
+    contexts: usize,
+) -> Vec<(Vec<u32>, i32)> {
+    let mut ranges = vec![(i32::MAX, i32::MIN); contexts];
+    for (context, n) in values.clone() {
+        let range = &mut ranges[context];
+        *range = (range.0.min(n), range.1.max(n));
+    }
+    let empty = |(low, high): (i32, i32)| match low {
+        low if low > high => (vec![0], 0),
+        low => (vec![0; (high - low).unsigned_abs() as usize + 1], low),
+    };
+    let mut out: Vec<(Vec<u32>, i32)> = ranges.into_iter().map(empty).collect();
+    for (context, n) in values {
+        let (counts, low) = &mut out[context];
+        counts[(n - *low).unsigned_abs() as usize] += 1;
+    }
+    out
 }

@@ -3,7 +3,7 @@
 use telecine_core::{Effort, Quality, Result};
 
 use crate::bytes::{RawWriter, write_varint};
-use crate::cells::{Cells, alphabet_costs, cheapest, cheapest_together, histogram};
+use crate::cells::{Cells, alphabet_costs, cheapest, cheapest_together, histogram, histograms};
 use crate::context::{Classes, magnitudes};
 use crate::entropy;
 use crate::model::{Alphabet, ESCAPES, REACH_OF_SAMPLES, REACH_OF_TRELLIS, code_distribution};
@@ -118,10 +118,8 @@ impl PlaneEncoder {
             classes.contexts(spec.height, spec.width, &mut self.contexts);
             #[expect(clippy::cast_precision_loss, reason = "counts for a cost")]
             let mut cost = 3.0 * (classes.rows.len() + classes.cols.len()) as f64;
-            let costs = (0..classes.contexts).map(|context| {
-                let (counts, lowest) = self.histogram(context, |level| level);
-                alphabet_costs(counts, lowest, REACH_OF_SAMPLES)
-            });
+            let histograms = self.histograms(classes.contexts, |level| level).into_iter();
+            let costs = histograms.map(|(counts, lowest)| alphabet_costs(counts, lowest, REACH_OF_SAMPLES));
             let (alphabets, bits) = cheapest_together(&costs.collect::<Vec<_>>());
             cost += bits;
             if best.as_ref().is_none_or(|(least, _, _)| cost < *least) {
@@ -165,7 +163,7 @@ impl PlaneEncoder {
         let mut alphabets: Vec<Alphabet> = means.iter().map(|&mean| alphabet_of_mean(mean)).collect();
         let shapes: Vec<Shape> = means.iter().map(|&mean| Shape::of_mean(mean)).collect();
         // Formulas do for a quick search, but for levels that are mostly 0.
-        let all = magnitudes(&[], samples, mid, 1)[0];
+        let all = sums.iter().fold((0.0, 0.0), |all, own| (all.0 + own.0, all.1 + own.1));
         let passes = if effort == Effort::Fast && mean(&all) > FEW_ZEROS { 1 } else { 2 };
         let mut rates: Option<Rates> = None;
         let log2_lanes = log2_lanes(spec.samples(), MAX_LOG2_LANES - 1);
@@ -192,19 +190,23 @@ impl PlaneEncoder {
         Models { trellis, log2_lanes, spacing, base: 0, classes, alphabets }
     }
 
-    /// Counts of a function of the levels of a context, from the least value to the greatest, and the least.
-    fn histogram(&self, context: usize, of: impl Fn(i32) -> i32 + Clone) -> (Vec<u32>, i32) {
+    /// Counts of a function of the levels of each context, from the least value to the greatest, and the least.
+    fn histograms(&self, contexts: usize, of: impl Fn(i32) -> i32 + Clone) -> Vec<(Vec<u32>, i32)> {
         if self.contexts.is_empty() {
-            return histogram(self.levels.iter().map(|&level| of(level)));
+            return vec![histogram(self.levels.iter().map(|&level| of(level)))];
         }
         let levels = self.levels.iter().zip(&self.contexts);
-        histogram(levels.filter(|(_, c)| usize::from(**c) == context).map(|(&level, _)| of(level)))
+        histograms(levels.map(|(&level, &context)| (usize::from(context), of(level))), contexts)
     }
 
     /// Takes raw bits back where coding them is cheaper: the spread foretells no peaks, such as many exact zeros.
     fn spare_raw_bits(&self, alphabets: &mut [Alphabet]) {
-        for (context, alphabet) in alphabets.iter_mut().enumerate().filter(|(_, alphabet)| alphabet.raw > 0) {
-            let (counts, lowest) = self.histogram(context, |level| level >> 1);
+        if alphabets.iter().all(|alphabet| alphabet.raw == 0) {
+            return;
+        }
+        let histograms = self.histograms(alphabets.len(), |level| level >> 1);
+        let pairs = alphabets.iter_mut().zip(histograms).filter(|(alphabet, _)| alphabet.raw > 0);
+        for (alphabet, (counts, lowest)) in pairs {
             let costs = alphabet_costs(counts, lowest, REACH_OF_TRELLIS);
             let now =
                 costs.iter().find(|(a, _)| a.raw == alphabet.raw).map_or(f64::INFINITY, |(_, bits)| *bits);

@@ -3,6 +3,7 @@
 mod decode;
 mod encode;
 mod job;
+mod magnitudes;
 mod plan;
 mod sample;
 mod search;

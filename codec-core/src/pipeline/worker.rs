@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::decode::{Scratch, join_planes, restore};
+use super::magnitudes::Magnitudes;
 use super::side::Head;
 use crate::grid::{self, Grid};
 use crate::tile::Tiling;
@@ -251,41 +252,6 @@ impl Worker {
         kept.extend(violators.map(|(position, _)| position));
         kept.sort_unstable();
         kept.dedup();
-    }
-}
-
-/// How large values are.
-struct Magnitudes {
-    /// The mean magnitude of the finite values.
-    mean: f64,
-    /// The largest magnitude; not finite where any is not.
-    largest: f32,
-}
-
-impl Magnitudes {
-    fn of(values: &[f32]) -> Self {
-        // Several sums side by side, because each waits for itself. Bits of magnitudes order as they do, with infinity
-        // and NaN last.
-        const LANES: usize = 8;
-        let (mut sums, mut counts, mut most) = ([0f64; LANES], [0u32; LANES], [0u32; LANES]);
-        let mut add = |lane: usize, value: f32| {
-            let finite = value.is_finite();
-            sums[lane] += f64::from(if finite { value.abs() } else { 0.0 });
-            counts[lane] += u32::from(finite);
-            most[lane] = most[lane].max(value.abs().to_bits());
-        };
-        let (blocks, rest) = values.as_chunks::<LANES>();
-        for block in blocks {
-            for (lane, &value) in block.iter().enumerate() {
-                add(lane, value);
-            }
-        }
-        for (lane, &value) in rest.iter().enumerate() {
-            add(lane, value);
-        }
-        let count = counts.iter().sum::<u32>().max(1);
-        let largest = f32::from_bits(most.into_iter().max().unwrap_or(0));
-        Self { mean: sums.iter().sum::<f64>() / f64::from(count), largest }
     }
 }
 
