@@ -2,34 +2,51 @@
 
 use std::sync::Arc;
 
-use telecine_core::Registry;
+use telecine_core::{CodecId, Registry};
 
 /// A registry with every backend that this build contains.
 ///
-/// `native`, `zstd` and `raw` are always there.
+/// `native`, `zstd` and `raw` are always there. The feature `ffmpeg` brings `x265`, `x264`, `libaom`, `hevc`, `h264` and
+/// `av1`. What is left out is known by name, so that messages can say which feature brings it.
 pub fn default_registry() -> Registry {
     let mut registry = Registry::new();
-    let backends: [Arc<dyn telecine_core::Backend>; 3] = [
+    let mut backends: Vec<Arc<dyn telecine_core::Backend>> = vec![
         Arc::new(telecine_native::Native::default()),
         Arc::new(telecine_zstd::Zstd),
         Arc::new(telecine_raw::Raw),
     ];
+    #[cfg(feature = "ffmpeg")]
+    backends.extend(telecine_ffmpeg::backends());
     for backend in backends {
         // Names are distinct: the test below builds this registry.
         let _ = registry.register(backend);
     }
+    for &(name, codec, feature) in OPTIONAL {
+        if !registry.backends().any(|backend| backend.info().name == name) {
+            registry.note_left_out(name, codec, feature);
+        }
+    }
     registry
 }
+
+/// Backends that a feature brings, for messages of builds without it.
+const OPTIONAL: &[(&str, CodecId, &str)] = &[
+    ("x265", CodecId::HEVC, "ffmpeg"),
+    ("hevc", CodecId::HEVC, "ffmpeg"),
+    ("x264", CodecId::AVC, "ffmpeg"),
+    ("h264", CodecId::AVC, "ffmpeg"),
+    ("libaom", CodecId::AV1, "ffmpeg"),
+    ("av1", CodecId::AV1, "ffmpeg"),
+];
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use telecine_core::{CodecId, Pick, Role};
+    use telecine_core::{Error, Pick, Role, Unavailable};
 
     #[test]
     fn the_backends_that_are_always_on_serve_both_directions() {
         let registry = default_registry();
-        assert_eq!(registry.backends().count(), 3);
         for codec in [CodecId::NATIVE, CodecId::ZSTD, CodecId::RAW] {
             for role in [Role::Encode, Role::Decode] {
                 assert_eq!(registry.find(codec, role, Pick::Auto).unwrap().backend.info().codec, codec);
@@ -38,8 +55,16 @@ mod tests {
     }
 
     #[test]
-    fn a_codec_without_a_backend_is_unavailable_by_name() {
-        let error = default_registry().find(CodecId::AV1, Role::Decode, Pick::Auto).unwrap_err();
-        assert!(error.to_string().contains("av01"), "{error}");
+    fn every_optional_backend_is_in_this_build_or_says_which_feature_brings_it() {
+        let registry = default_registry();
+        for &(name, codec, feature) in OPTIONAL {
+            let listing = registry.list().into_iter().find(|listing| listing.name == name).unwrap();
+            assert_eq!(listing.codec, codec);
+            if listing.info.is_none() {
+                let error = registry.find(codec, Role::Decode, Pick::Exactly(name)).unwrap_err();
+                assert!(matches!(error, Error::Unavailable(Unavailable::NotCompiled { .. })), "{error}");
+                assert!(error.to_string().contains(feature), "{error}");
+            }
+        }
     }
 }
