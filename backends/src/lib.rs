@@ -4,10 +4,15 @@ use std::sync::Arc;
 
 use telecine_core::{CodecId, Registry};
 
+#[cfg(all(feature = "av1-rust", feature = "ffmpeg", not(feature = "av1")))]
+compile_error!(
+    "`av1-rust` has the symbols of libdav1d, which FFmpeg loads: take the feature `av1` beside `ffmpeg`"
+);
+
 /// A registry with every backend that this build contains.
 ///
 /// `native`, `zstd` and `raw` are always there. The feature `ffmpeg` brings `x265`, `x264`, `libaom`, `hevc`, `h264` and
-/// `av1`. What is left out is known by name, so that messages can say which feature brings it.
+/// `av1`; the feature `av1` `rav1e` and `dav1d`, and `av1-rust` `rav1e` and `rav1d`. What is left out is known by name, so that messages can say which feature brings it.
 pub fn default_registry() -> Registry {
     let mut registry = Registry::new();
     let mut backends: Vec<Arc<dyn telecine_core::Backend>> = vec![
@@ -15,6 +20,8 @@ pub fn default_registry() -> Registry {
         Arc::new(telecine_zstd::Zstd),
         Arc::new(telecine_raw::Raw),
     ];
+    #[cfg(any(feature = "av1", feature = "av1-rust"))]
+    backends.extend(telecine_av1::backends());
     #[cfg(feature = "ffmpeg")]
     backends.extend(telecine_ffmpeg::backends());
     for backend in backends {
@@ -31,6 +38,9 @@ pub fn default_registry() -> Registry {
 
 /// Backends that a feature brings, for messages of builds without it.
 const OPTIONAL: &[(&str, CodecId, &str)] = &[
+    ("rav1e", CodecId::AV1, "av1"),
+    ("dav1d", CodecId::AV1, "av1"),
+    ("rav1d", CodecId::AV1, "av1-rust"),
     ("x265", CodecId::HEVC, "ffmpeg"),
     ("hevc", CodecId::HEVC, "ffmpeg"),
     ("x264", CodecId::AVC, "ffmpeg"),

@@ -1,9 +1,9 @@
 //! The backends.
 
 use telecine_core::{
-    Backend, BackendInfo, Decoder, EncodeOptions, Encoder, Error, GroupSpec, Limits, Quality, Result,
-    Unavailable,
+    Backend, BackendInfo, Decoder, EncodeOptions, Encoder, Error, GroupSpec, Result, Unavailable,
 };
+use telecine_video::{probe_decoder, probe_encoder};
 
 use crate::context::version;
 use crate::decode::VideoDecoder;
@@ -38,6 +38,10 @@ fn missing(backend: &'static str, what: &str, remedy: &str) -> Unavailable {
     Unavailable::Library { backend, library: format!("libavcodec with {what}"), reason }
 }
 
+fn init(backend: &'static str, reason: &str) -> Unavailable {
+    Unavailable::Init { backend, reason: format!("{} {reason}", version()) }
+}
+
 impl Backend for FfmpegEncoder {
     fn info(&self) -> &BackendInfo {
         &self.0.info
@@ -48,17 +52,7 @@ impl Backend for FfmpegEncoder {
         if ffmpeg_next::encoder::find_by_name(self.0.library).is_none() {
             return Err(missing(info.name, self.0.library, self.0.remedy));
         }
-        for &depth in info.capabilities.depths {
-            let failed = |reason: Error| Unavailable::Init {
-                backend: info.name,
-                reason: format!("{} coding {depth} bits: {reason}", version()),
-            };
-            let spec = GroupSpec::new(1, 64, 64, depth, &Limits::default()).map_err(failed)?;
-            let samples = vec![spec.mid_sample(); spec.samples()];
-            let mut encoder = self.encoder(spec, &EncodeOptions::default()).map_err(failed)?;
-            encoder.encode(&samples, Quality::Step(4.0), &mut Vec::new()).map_err(failed)?;
-        }
-        Ok(())
+        probe_encoder(self).map_err(|reason| init(info.name, &reason))
     }
 
     fn step_at_most(&self, depth: u8, step: f32) -> f32 {
@@ -85,20 +79,7 @@ impl Backend for FfmpegDecoder {
         if self.0.libraries.iter().all(|library| ffmpeg_next::decoder::find_by_name(library).is_none()) {
             return Err(missing(info.name, &self.0.libraries.join(" or "), self.0.remedy));
         }
-        let failed = |reason: String| Unavailable::Init {
-            backend: info.name,
-            reason: format!("{} decoding a flat picture: {reason}", version()),
-        };
-        let spec =
-            GroupSpec::new(1, 64, 64, 8, &Limits::default()).map_err(|error| failed(error.to_string()))?;
-        let mut samples = vec![0; spec.samples()];
-        let (packet, value) = self.0.probe;
-        let mut decoder = self.decoder(spec).map_err(|error| failed(error.to_string()))?;
-        decoder.decode(packet, &mut samples).map_err(|error| failed(error.to_string()))?;
-        if samples.iter().all(|&sample| sample == value) {
-            return Ok(());
-        }
-        Err(failed(format!("it returned {} where {value} was coded", samples[0])))
+        probe_decoder(self, self.0.bitstream).map_err(|reason| init(info.name, &reason))
     }
 
     fn encoder(&self, _spec: GroupSpec, _options: &EncodeOptions) -> Result<Box<dyn Encoder>> {

@@ -11,11 +11,9 @@ pub(crate) struct DecoderKind {
     pub(crate) libraries: &'static [&'static str],
     pub(crate) remedy: &'static str,
     pub(crate) bitstream: Bitstream,
-    /// A flat picture of 64 × 64 samples of 8 bits, and the value of its samples: for the probe.
-    pub(crate) probe: (&'static [u8], u16),
 }
 
-const fn info(name: &'static str, codec: CodecId, tier: Tier, depths: &'static [u8]) -> BackendInfo {
+const fn info(name: &'static str, codec: CodecId, tier: Tier, depths: &'static [u8], least: u32) -> BackendInfo {
     BackendInfo {
         name,
         codec,
@@ -26,8 +24,8 @@ const fn info(name: &'static str, codec: CodecId, tier: Tier, depths: &'static [
             lossless: true,
             lossy: true,
             depths,
-            width: 16..=8192,
-            height: 16..=8192,
+            width: least..=16_384,
+            height: least..=16_384,
             align: 1,
             max_frames: 1 << 12,
         },
@@ -37,25 +35,22 @@ const fn info(name: &'static str, codec: CodecId, tier: Tier, depths: &'static [
 const DEBIAN: &str = "Debian's libavcodec59 or newer has it: apt-get install libavcodec-dev";
 
 pub(crate) static HEVC: DecoderKind = DecoderKind {
-    info: info("hevc", CodecId::HEVC, Tier::Preferred, &[8, 10, 12]),
+    info: info("hevc", CodecId::HEVC, Tier::Preferred, &[8, 10, 12], 16),
     libraries: &["hevc"],
     remedy: DEBIAN,
     bitstream: Bitstream::Hevc,
-    probe: (include_bytes!("probe/flat.hevc"), 77),
 };
 
 pub(crate) static H264: DecoderKind = DecoderKind {
-    info: info("h264", CodecId::AVC, Tier::Preferred, &[8, 10]),
+    info: info("h264", CodecId::AVC, Tier::Preferred, &[8, 10], 16),
     libraries: &["h264"],
     remedy: DEBIAN,
     bitstream: Bitstream::Avc,
-    probe: (include_bytes!("probe/flat.h264"), 77),
 };
 
 pub(crate) static AV1: DecoderKind = DecoderKind {
-    info: info("av1", CodecId::AV1, Tier::Standard, &[8, 10, 12]),
+    info: info("av1", CodecId::AV1, Tier::Standard, &[8, 10, 12], 1),
     libraries: &["libdav1d", "libaom-av1"],
     remedy: DEBIAN,
     bitstream: Bitstream::Av1,
-    probe: (include_bytes!("probe/flat.obu"), 77),
 };

@@ -75,7 +75,7 @@ const fn info(
 const DEBIAN: &str = "Debian's libavcodec59 or newer has it: apt-get install libavcodec-dev";
 
 pub(crate) static X265: EncoderKind = EncoderKind {
-    info: info("x265", CodecId::HEVC, Tier::Preferred, &[8, 10, 12], 16, 8192),
+    info: info("x265", CodecId::HEVC, Tier::Preferred, &[8, 10, 12], 16, 16_384),
     library: "libx265",
     remedy: DEBIAN,
     bitstream: Bitstream::Hevc,
@@ -85,7 +85,7 @@ pub(crate) static X265: EncoderKind = EncoderKind {
 };
 
 pub(crate) static X264: EncoderKind = EncoderKind {
-    info: info("x264", CodecId::AVC, Tier::Preferred, &[8, 10], 16, 8192),
+    info: info("x264", CodecId::AVC, Tier::Preferred, &[8, 10], 16, 16_384),
     library: "libx264",
     remedy: DEBIAN,
     bitstream: Bitstream::Avc,
@@ -95,7 +95,7 @@ pub(crate) static X264: EncoderKind = EncoderKind {
 };
 
 pub(crate) static LIBAOM: EncoderKind = EncoderKind {
-    info: info("libaom", CodecId::AV1, Tier::Standard, &[8, 10, 12], 16, 8192),
+    info: info("libaom", CodecId::AV1, Tier::Standard, &[8, 10, 12], 16, 16_384),
     library: "libaom-av1",
     remedy: DEBIAN,
     bitstream: Bitstream::Av1,

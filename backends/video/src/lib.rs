@@ -10,8 +10,10 @@ mod bitstream;
 mod ladder;
 mod nal;
 mod obu;
+mod probe;
 mod stored;
 
 pub use bitstream::Bitstream;
 pub use ladder::Ladder;
+pub use probe::{FLAT, probe_decoder, probe_encoder};
 pub use stored::{read_stored, store, stored_len};
