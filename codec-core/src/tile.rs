@@ -41,10 +41,11 @@ impl Tiling {
         let (h, w) = (u32::try_from(rows).map_err(too_large)?, u32::try_from(cols).map_err(too_large)?);
         let values =
             h.checked_mul(w).ok_or_else(|| Error::unsupported("a chunk holds 2³² values or more"))?;
-        // A plane row that is mostly padding wastes the backend's time and bits.
-        let keeps_rows = capabilities.width.contains(&w) && w > 1 && w.is_multiple_of(capabilities.align);
+        // A plane row that is much padding wastes the backend's time and bits.
+        let padded = w.next_multiple_of(capabilities.align);
+        let keeps_rows = capabilities.width.contains(&padded) && w > 1 && (padded - w) <= w / 16;
         let (layout, height, width) = if keeps_rows {
-            (Layout::Rows, h, w)
+            (Layout::Rows, h, padded)
         } else {
             let width = fold_width(values, capabilities);
             (Layout::Folded, values.div_ceil(width), width)

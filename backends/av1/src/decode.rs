@@ -7,8 +7,8 @@ use re_rav1d::dav1d as library;
 
 use library::{InloopFilterType, Picture, PlanarImageComponent, Settings};
 use telecine_core::{
-    Backend, BackendInfo, CodecId, Decoder, EncodeOptions, Encoder, Error, GroupSpec, Result, Tier,
-    Unavailable, check_sample_count,
+    Backend, BackendInfo, Capabilities, CodecId, Decoder, EncodeOptions, Encoder, Error, GroupSpec, Result,
+    Tier, Unavailable, check_sample_count,
 };
 use telecine_video::{Bitstream, probe_decoder, read_stored};
 
@@ -18,7 +18,15 @@ static INFO: BackendInfo = BackendInfo {
     tier: Tier::Preferred,
     encodes: false,
     decodes: true,
-    capabilities: telecine_core::Capabilities { lossless: true, ..crate::capabilities() },
+    capabilities: Capabilities {
+        lossless: true,
+        lossy: true,
+        depths: &[8, 10, 12],
+        width: 1..=16_384,
+        height: 1..=16_384,
+        align: 1,
+        max_frames: 1 << 12,
+    },
 };
 
 /// The backend that decodes AV1: `dav1d` where that feature is on, else `rav1d`.

@@ -4,8 +4,8 @@ use rav1e::prelude::{
     ChromaSampling, Config, Context, EncoderConfig, EncoderStatus, Pixel, PixelRange, Tune,
 };
 use telecine_core::{
-    Backend, BackendInfo, CodecId, Decoder, Effort, EncodeOptions, Encoder, Error, GroupSpec, Quality,
-    Result, Tier, Unavailable, check_encode_input,
+    Backend, BackendInfo, Capabilities, CodecId, Decoder, Effort, EncodeOptions, Encoder, Error, GroupSpec,
+    Quality, Result, Tier, Unavailable, check_encode_input,
 };
 use telecine_video::{Bitstream, probe_encoder};
 
@@ -17,7 +17,17 @@ static INFO: BackendInfo = BackendInfo {
     tier: Tier::Preferred,
     encodes: true,
     decodes: false,
-    capabilities: crate::capabilities(),
+    capabilities: Capabilities {
+        lossless: false,
+        lossy: true,
+        depths: &[8, 10, 12],
+        // Blocks reach over the edges of a picture and are judged by what lies within: a last column that stands alone
+        // would be dropped, so pictures are whole blocks of 8 × 8.
+        width: 16..=16_384,
+        height: 16..=16_384,
+        align: 8,
+        max_frames: 1 << 12,
+    },
 };
 
 /// The backend `rav1e`.

@@ -14,24 +14,9 @@ pub use encode::Rav1e;
 #[cfg(any(feature = "dav1d", feature = "rav1d"))]
 pub use decode::Av1Decoder;
 
-use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use telecine_core::{Backend, Capabilities};
-
-/// Sizes of pictures, and depths.
-const fn capabilities() -> Capabilities {
-    const SIDES: RangeInclusive<u32> = 1..=16_384;
-    Capabilities {
-        lossless: false,
-        lossy: true,
-        depths: &[8, 10, 12],
-        width: SIDES,
-        height: SIDES,
-        align: 1,
-        max_frames: 1 << 12,
-    }
-}
+use telecine_core::Backend;
 
 /// Every backend of this build of the crate.
 pub fn backends() -> Vec<Arc<dyn Backend>> {

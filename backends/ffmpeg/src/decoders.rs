@@ -13,7 +13,13 @@ pub(crate) struct DecoderKind {
     pub(crate) bitstream: Bitstream,
 }
 
-const fn info(name: &'static str, codec: CodecId, tier: Tier, depths: &'static [u8], least: u32) -> BackendInfo {
+const fn info(
+    name: &'static str,
+    codec: CodecId,
+    tier: Tier,
+    depths: &'static [u8],
+    least: u32,
+) -> BackendInfo {
     BackendInfo {
         name,
         codec,
