@@ -107,3 +107,137 @@ impl Encoder for VideoEncoder {
         result
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encoders::{LIBAOM, X264, X265};
+    use telecine_core::{Effort, Limits};
+
+    /// What an encoder puts out for one picture, its messages included, with its parameters changed.
+    fn raw(
+        kind: &EncoderKind,
+        effort: Effort,
+        setting: Setting,
+        change: impl Fn(&mut String),
+    ) -> Result<Vec<u8>, String> {
+        let spec = GroupSpec::new(1, 64, 64, 8, &Limits::default()).unwrap();
+        let options = EncodeOptions::with_effort(effort);
+        let mut options = (kind.options)(&Request { spec: &spec, options: &options, setting });
+        options.iter_mut().for_each(|(_, value)| change(value));
+        let codec = ffmpeg_next::encoder::find_by_name(kind.library).unwrap();
+        let format = format(8).unwrap();
+        let mut encoder = open_encoder(codec, &spec, format, &options)?;
+        let samples: Vec<u16> = (0..4096u32).map(|at| u16::try_from(at * 37 % 251).unwrap()).collect();
+        let mut picture = frame::picture(format, &spec, &samples)?;
+        picture.set_pts(Some(0));
+        encoder.send_frame(&picture).unwrap();
+        encoder.send_eof().unwrap();
+        let (mut stream, mut packet) = (Vec::new(), Packet::empty());
+        while encoder.receive_packet(&mut packet).is_ok() {
+            stream.extend_from_slice(packet.data().unwrap());
+        }
+        Ok(stream)
+    }
+
+    /// The settings that an encoder names in a message of its own stream.
+    fn stated(stream: &[u8]) -> Vec<String> {
+        let text = String::from_utf8_lossy(stream).into_owned();
+        let from = text.find("options: ").expect("a message with the encoder's settings");
+        let words = text[from..].split(|c: char| !c.is_ascii_graphic()).map(str::to_owned);
+        words.take_while(|word| !word.is_empty()).collect()
+    }
+
+    #[test]
+    fn x265_does_what_it_is_told() {
+        let told = |effort, setting| {
+            stated(
+                &raw(&X265, effort, setting, |value| *value = value.replace(":info=0", ":info=1")).unwrap(),
+            )
+        };
+        let common = [
+            "keyint=1",
+            "bframes=0",
+            "scenecut=0",
+            "no-sao",
+            "no-deblock",
+            "psy-rd=0.00",
+            "aq-mode=0",
+            "no-cutree",
+            "ctu=64",
+            "no-strong-intra-smoothing",
+            "no-wpp",
+            "frame-threads=1",
+            "range=1",
+            "no-vui-timing-info",
+            "ipratio=1.00",
+        ];
+        let balanced = told(Effort::Balanced, Setting::Quantiser(17));
+        let fast = told(Effort::Fast, Setting::Quantiser(17));
+        let lossless = told(Effort::Balanced, Setting::Lossless);
+        for (name, words, own) in [
+            (
+                "balanced",
+                &balanced,
+                &["qp=17", "rdoq-level=2", "signhide", "no-lossless", "psy-rdoq=0.00"][..],
+            ),
+            ("fast", &fast, &["qp=17", "rdoq-level=0", "no-signhide"]),
+            ("lossless", &lossless, &["lossless"]),
+        ] {
+            for wanted in common.iter().chain(own) {
+                assert!(words.iter().any(|word| word == wanted), "{name}: {wanted} is not among {words:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn x264_does_what_it_is_told() {
+        let words = stated(&raw(&X264, Effort::Balanced, Setting::Quantiser(23), |_| {}).unwrap());
+        for wanted in [
+            "qp=23",
+            "cabac=1",
+            "deblock=0:0:0",
+            "psy=0",
+            "8x8dct=1",
+            "trellis=2",
+            "subme=6",
+            "threads=1",
+            "sliced_threads=0",
+            "keyint=1",
+            "bframes=0",
+            "weightp=0",
+            "scenecut=0",
+            "rc=cqp",
+            "ip_ratio=1.00",
+            "aq=0",
+        ] {
+            let is_it = |word: &String| word.trim_end_matches(',') == wanted;
+            assert!(words.iter().any(is_it), "{wanted} is not among {words:?}");
+        }
+    }
+
+    #[test]
+    fn an_option_without_effect_is_an_error() {
+        let spec = GroupSpec::new(1, 64, 64, 8, &Limits::default()).unwrap();
+        for kind in [&X265, &X264, &LIBAOM] {
+            let codec = ffmpeg_next::encoder::find_by_name(kind.library).unwrap();
+            let options = [("quantisation-of-our-own", "1".to_owned())];
+            let error = open_encoder(codec, &spec, format(8).unwrap(), &options).err().unwrap();
+            assert!(error.contains("quantisation-of-our-own"), "{error}");
+        }
+    }
+
+    #[test]
+    fn streams_say_that_their_range_is_full() {
+        for kind in [&X265, &X264, &LIBAOM] {
+            let stream = raw(kind, Effort::Balanced, Setting::Quantiser(20), |_| {}).unwrap();
+            let codec = ffmpeg_next::decoder::find_by_name(kind.decoders[0]).unwrap();
+            let mut decoder = crate::context::open_decoder(codec, 1 << 20, &[]).unwrap();
+            let mut picture = ffmpeg_next::frame::Video::empty();
+            decoder.send_packet(&Packet::copy(&stream)).unwrap();
+            decoder.send_eof().unwrap();
+            decoder.receive_frame(&mut picture).unwrap();
+            assert_eq!(picture.color_range(), ffmpeg_next::color::Range::JPEG, "{}", kind.info.name);
+        }
+    }
+}

@@ -169,7 +169,7 @@ fn x265(request: &Request<'_>) -> Vec<(&'static str, String)> {
     let careful = on(options.effort != Effort::Fast);
     let params = format!(
         "{quality}:keyint={keyint}:bframes=0:scenecut=0:rc-lookahead=0:ipratio=1:aq-mode=0:cutree=0:psy-rd=0:psy-rdoq=0:\
-         sao=0:deblock=0:strong-intra-smoothing=0:ctu={tree}:rdoq-level={}:signhide={careful}:\
+         sao=0:no-deblock=1:strong-intra-smoothing=0:ctu={tree}:rdoq-level={}:signhide={careful}:\
          range=full:info=0:hash=0:vui-timing-info=0:pools=none:frame-threads=1:wpp=0:log-level=none",
         2 * careful
     );
@@ -178,16 +178,18 @@ fn x265(request: &Request<'_>) -> Vec<(&'static str, String)> {
 
 fn x264(request: &Request<'_>) -> Vec<(&'static str, String)> {
     let Request { options, setting, .. } = request;
-    let preset = match options.effort {
-        Effort::Fast | Effort::Balanced => "ultrafast",
-        Effort::Best => "slow",
-    };
+    // "superfast" tries blocks of 4 × 4 and 8 × 8: 0.1 bit on keys and activations, a loss of 0.07 on noise.
+    let preset = if options.effort == Effort::Best { "superfast" } else { "ultrafast" };
     let qp = match setting {
         Setting::Lossless => 0,
         Setting::Quantiser(qp) => *qp,
     };
     let keyint = if options.inter { "infinite" } else { "1" };
-    let careful = if options.effort == Effort::Fast { "" } else { ":8x8dct=1:trellis=2:subme=6" };
+    let careful = match options.effort {
+        Effort::Fast => "",
+        Effort::Balanced => ":8x8dct=1:trellis=2:subme=6",
+        Effort::Best => ":8x8dct=1:trellis=2:subme=9",
+    };
     let params = format!(
         "qp={qp}:keyint={keyint}:bframes=0:scenecut=0:rc-lookahead=0:ipratio=1:aq-mode=0:mbtree=0:weightp=0:psy=0:\
          no-deblock=1:cabac=1{careful}:fullrange=on:threads=1:sliced-threads=0"

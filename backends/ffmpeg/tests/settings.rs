@@ -1,0 +1,39 @@
+//! What encoders are told took effect: read from what they write into their streams.
+
+use telecine_core::{Backend, Effort, EncodeOptions, GroupSpec, Limits, Quality};
+use telecine_ffmpeg::{FfmpegDecoder, FfmpegEncoder};
+
+#[test]
+fn planes_predicted_from_each_other_come_back_and_take_fewer_bytes() {
+    let spec = GroupSpec::new(4, 64, 96, 8, &Limits::default()).unwrap();
+    // Planes that differ little, of a content that no plane predicts from itself.
+    let samples: Vec<u16> = (0..spec.samples())
+        .map(|at| {
+            let within = at % (64 * 96);
+            let noise = (within * 7919 + within * within * 31) % 199;
+            u16::try_from(20 + noise + at / (64 * 96)).unwrap()
+        })
+        .collect();
+    for name in ["x265", "x264"] {
+        let backend = FfmpegEncoder::all().into_iter().find(|backend| backend.info().name == name).unwrap();
+        let codec = backend.info().codec;
+        let decoder = FfmpegDecoder::all().into_iter().find(|decoder| decoder.info().codec == codec).unwrap();
+        for quality in [Quality::Lossless, Quality::Step(6.0)] {
+            let mut lengths = Vec::new();
+            for inter in [false, true] {
+                let options = EncodeOptions::with_effort(Effort::Balanced).with_inter(inter);
+                let mut packet = Vec::new();
+                backend.encoder(spec, &options).unwrap().encode(&samples, quality, &mut packet).unwrap();
+                let mut back = vec![0; samples.len()];
+                decoder.decoder(spec).unwrap().decode(&packet, &mut back).unwrap();
+                let worst = samples.iter().zip(&back).map(|(a, b)| a.abs_diff(*b)).max().unwrap();
+                assert!(
+                    worst <= if quality == Quality::Lossless { 0 } else { 24 },
+                    "{name} {inter}: {worst}"
+                );
+                lengths.push(packet.len());
+            }
+            assert!(lengths[1] * 10 < lengths[0] * 7, "{name} {quality:?}: {lengths:?}");
+        }
+    }
+}
