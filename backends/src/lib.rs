@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use telecine_core::{CodecId, Registry};
+use telecine_core::{Backend, CodecId, Registry};
 
 #[cfg(all(feature = "av1-rust", feature = "ffmpeg", not(feature = "av1")))]
 compile_error!(
@@ -12,10 +12,11 @@ compile_error!(
 /// A registry with every backend that this build contains.
 ///
 /// `native`, `zstd` and `raw` are always there. The feature `ffmpeg` brings `x265`, `x264`, `libaom`, `hevc`, `h264` and
-/// `av1`; the feature `av1` `rav1e` and `dav1d`, and `av1-rust` `rav1e` and `rav1d`. What is left out is known by name, so that messages can say which feature brings it.
+/// `av1`; the feature `av1` `rav1e` and `dav1d`, and `av1-rust` `rav1e` and `rav1d`; `nvenc` and `nvdec` those
+/// of NVIDIA's engines. What is left out is known by name, so that messages can say which feature brings it.
 pub fn default_registry() -> Registry {
     let mut registry = Registry::new();
-    let mut backends: Vec<Arc<dyn telecine_core::Backend>> = vec![
+    let mut backends: Vec<Arc<dyn Backend>> = vec![
         Arc::new(telecine_native::Native::default()),
         Arc::new(telecine_zstd::Zstd),
         Arc::new(telecine_raw::Raw),
@@ -23,7 +24,14 @@ pub fn default_registry() -> Registry {
     #[cfg(any(feature = "av1", feature = "av1-rust"))]
     backends.extend(telecine_av1::backends());
     #[cfg(feature = "ffmpeg")]
-    backends.extend(telecine_ffmpeg::backends());
+    {
+        backends.extend(telecine_ffmpeg::FfmpegEncoder::software().into_iter().map(boxed));
+        backends.extend(telecine_ffmpeg::FfmpegDecoder::software().into_iter().map(boxed));
+    }
+    #[cfg(feature = "nvenc")]
+    backends.extend(telecine_ffmpeg::FfmpegEncoder::nvenc().into_iter().map(boxed));
+    #[cfg(feature = "nvdec")]
+    backends.extend(telecine_ffmpeg::FfmpegDecoder::nvdec().into_iter().map(boxed));
     for backend in backends {
         // Names are distinct: the test below builds this registry.
         let _ = registry.register(backend);
@@ -34,6 +42,11 @@ pub fn default_registry() -> Registry {
         }
     }
     registry
+}
+
+#[cfg(feature = "ffmpeg")]
+fn boxed(backend: impl Backend) -> Arc<dyn Backend> {
+    Arc::new(backend)
 }
 
 /// Backends that a feature brings, for messages of builds without it.
@@ -47,6 +60,12 @@ const OPTIONAL: &[(&str, CodecId, &str)] = &[
     ("h264", CodecId::AVC, "ffmpeg"),
     ("libaom", CodecId::AV1, "ffmpeg"),
     ("av1", CodecId::AV1, "ffmpeg"),
+    ("nvenc-hevc", CodecId::HEVC, "nvenc"),
+    ("nvenc-h264", CodecId::AVC, "nvenc"),
+    ("nvenc-av1", CodecId::AV1, "nvenc"),
+    ("nvdec-hevc", CodecId::HEVC, "nvdec"),
+    ("nvdec-h264", CodecId::AVC, "nvdec"),
+    ("nvdec-av1", CodecId::AV1, "nvdec"),
 ];
 
 #[cfg(test)]

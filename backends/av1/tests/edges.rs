@@ -1,5 +1,10 @@
 //! The last rows and columns of pictures whose sides are no multiple of a block.
 #![cfg(feature = "dav1d")]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::unwrap_used,
+    reason = "small numbers; a test that fails says where"
+)]
 
 use rand::{SeedableRng, rngs::SmallRng};
 use rand_distr::{Distribution, StandardNormal};

@@ -10,6 +10,7 @@ use crate::decode::VideoDecoder;
 use crate::decoders::{self, DecoderKind};
 use crate::encode::VideoEncoder;
 use crate::encoders::{self, EncoderKind};
+use crate::nvidia;
 
 /// A backend that encodes through libavcodec.
 #[derive(Debug)]
@@ -21,15 +22,25 @@ pub struct FfmpegDecoder(&'static DecoderKind);
 
 impl FfmpegEncoder {
     /// `x265`, `x264` and `libaom`.
-    pub fn all() -> Vec<Self> {
+    pub fn software() -> Vec<Self> {
         [&encoders::X265, &encoders::X264, &encoders::LIBAOM].map(Self).into()
+    }
+
+    /// `nvenc-hevc`, `nvenc-h264` and `nvenc-av1`.
+    pub fn nvenc() -> Vec<Self> {
+        nvidia::ENCODERS.iter().map(Self).collect()
     }
 }
 
 impl FfmpegDecoder {
     /// `hevc`, `h264` and `av1`.
-    pub fn all() -> Vec<Self> {
+    pub fn software() -> Vec<Self> {
         [&decoders::HEVC, &decoders::H264, &decoders::AV1].map(Self).into()
+    }
+
+    /// `nvdec-hevc`, `nvdec-h264` and `nvdec-av1`.
+    pub fn nvdec() -> Vec<Self> {
+        nvidia::DECODERS.iter().map(Self).collect()
     }
 }
 
@@ -38,8 +49,14 @@ fn missing(backend: &'static str, what: &str, remedy: &str) -> Unavailable {
     Unavailable::Library { backend, library: format!("libavcodec with {what}"), reason }
 }
 
-fn init(backend: &'static str, reason: &str) -> Unavailable {
-    Unavailable::Init { backend, reason: format!("{} {reason}", version()) }
+/// Why coding failed though the libraries are there: of a hardware engine, that the device lacks it.
+fn failed(backend: &'static str, driver: &[&str], reason: &str) -> Unavailable {
+    let reason = format!("{} {reason}", version());
+    if driver.is_empty() {
+        return Unavailable::Init { backend, reason };
+    }
+    let reason = format!("{reason}. Not every device has the engine: A100, H100 and H200 have no NVENC");
+    Unavailable::Device { backend, reason }
 }
 
 impl Backend for FfmpegEncoder {
@@ -52,7 +69,8 @@ impl Backend for FfmpegEncoder {
         if ffmpeg_next::encoder::find_by_name(self.0.library).is_none() {
             return Err(missing(info.name, self.0.library, self.0.remedy));
         }
-        probe_encoder(self).map_err(|reason| init(info.name, &reason))
+        nvidia::find_driver(info.name, self.0.driver)?;
+        probe_encoder(self).map_err(|reason| failed(info.name, self.0.driver, &reason))
     }
 
     fn step_at_most(&self, depth: u8, step: f32) -> f32 {
@@ -79,7 +97,8 @@ impl Backend for FfmpegDecoder {
         if self.0.libraries.iter().all(|library| ffmpeg_next::decoder::find_by_name(library).is_none()) {
             return Err(missing(info.name, &self.0.libraries.join(" or "), self.0.remedy));
         }
-        probe_decoder(self, self.0.bitstream).map_err(|reason| init(info.name, &reason))
+        nvidia::find_driver(info.name, self.0.driver)?;
+        probe_decoder(self, self.0.bitstream).map_err(|reason| failed(info.name, self.0.driver, &reason))
     }
 
     fn encoder(&self, _spec: GroupSpec, _options: &EncodeOptions) -> Result<Box<dyn Encoder>> {

@@ -3,6 +3,8 @@
 use telecine_core::{BackendInfo, Capabilities, CodecId, Tier};
 use telecine_video::Bitstream;
 
+use crate::encoders::DEBIAN;
+
 /// One codec that libavcodec decodes.
 #[derive(Debug)]
 pub(crate) struct DecoderKind {
@@ -10,6 +12,8 @@ pub(crate) struct DecoderKind {
     /// Names in libavcodec, the better first.
     pub(crate) libraries: &'static [&'static str],
     pub(crate) remedy: &'static str,
+    /// Shared libraries of the driver that it loads when opened.
+    pub(crate) driver: &'static [&'static str],
     pub(crate) bitstream: Bitstream,
 }
 
@@ -38,12 +42,11 @@ const fn info(
     }
 }
 
-const DEBIAN: &str = "Debian's libavcodec59 or newer has it: apt-get install libavcodec-dev";
-
 pub(crate) static HEVC: DecoderKind = DecoderKind {
     info: info("hevc", CodecId::HEVC, Tier::Preferred, &[8, 10, 12], 16),
     libraries: &["hevc"],
     remedy: DEBIAN,
+    driver: &[],
     bitstream: Bitstream::Hevc,
 };
 
@@ -51,6 +54,7 @@ pub(crate) static H264: DecoderKind = DecoderKind {
     info: info("h264", CodecId::AVC, Tier::Preferred, &[8, 10], 16),
     libraries: &["h264"],
     remedy: DEBIAN,
+    driver: &[],
     bitstream: Bitstream::Avc,
 };
 
@@ -58,5 +62,6 @@ pub(crate) static AV1: DecoderKind = DecoderKind {
     info: info("av1", CodecId::AV1, Tier::Standard, &[8, 10, 12], 1),
     libraries: &["libdav1d", "libaom-av1"],
     remedy: DEBIAN,
+    driver: &[],
     bitstream: Bitstream::Av1,
 };

@@ -29,6 +29,10 @@ pub(crate) struct EncoderKind {
     pub(crate) library: &'static str,
     /// What to install where it is missing.
     pub(crate) remedy: &'static str,
+    /// Shared libraries of the driver that it loads when opened.
+    pub(crate) driver: &'static [&'static str],
+    /// The format of its pictures at a depth, where it takes that depth.
+    pub(crate) format: fn(u8) -> Option<Pixel>,
     pub(crate) bitstream: Bitstream,
     /// Names of its decoders in libavcodec, the better first.
     pub(crate) decoders: &'static [&'static str],
@@ -36,8 +40,7 @@ pub(crate) struct EncoderKind {
     pub(crate) ladder: fn(u8) -> &'static Ladder,
 }
 
-/// The format that takes samples of a depth, if any does.
-pub(crate) fn format(depth: u8) -> Option<Pixel> {
+fn grey(depth: u8) -> Option<Pixel> {
     match depth {
         8 => Some(Pixel::GRAY8),
         10 => Some(Pixel::GRAY10LE),
@@ -72,12 +75,14 @@ const fn info(
     }
 }
 
-const DEBIAN: &str = "Debian's libavcodec59 or newer has it: apt-get install libavcodec-dev";
+pub(crate) const DEBIAN: &str = "Debian's libavcodec59 or newer has it: apt-get install libavcodec-dev";
 
 pub(crate) static X265: EncoderKind = EncoderKind {
     info: info("x265", CodecId::HEVC, Tier::Preferred, &[8, 10, 12], 16, 16_384),
     library: "libx265",
     remedy: DEBIAN,
+    driver: &[],
+    format: grey,
     bitstream: Bitstream::Hevc,
     decoders: &["hevc"],
     options: x265,
@@ -88,6 +93,8 @@ pub(crate) static X264: EncoderKind = EncoderKind {
     info: info("x264", CodecId::AVC, Tier::Preferred, &[8, 10], 16, 16_384),
     library: "libx264",
     remedy: DEBIAN,
+    driver: &[],
+    format: grey,
     bitstream: Bitstream::Avc,
     decoders: &["h264"],
     options: x264,
@@ -98,17 +105,19 @@ pub(crate) static LIBAOM: EncoderKind = EncoderKind {
     info: info("libaom", CodecId::AV1, Tier::Standard, &[8, 10, 12], 16, 16_384),
     library: "libaom-av1",
     remedy: DEBIAN,
+    driver: &[],
+    format: grey,
     bitstream: Bitstream::Av1,
     decoders: &["libdav1d", "libaom-av1"],
     options: libaom,
     ladder: |depth| by_depth(&AV1, depth),
 };
 
-fn by_depth(ladders: &'static [Ladder; 3], depth: u8) -> &'static Ladder {
+pub(crate) fn by_depth(ladders: &'static [Ladder; 3], depth: u8) -> &'static Ladder {
     &ladders[usize::from((depth.saturating_sub(8) / 2).min(2))]
 }
 
-const DEPTHS: [u8; 3] = [8, 10, 12];
+pub(crate) const DEPTHS: [u8; 3] = [8, 10, 12];
 
 /// HEVC's parameter counts from 0 at a depth of 8 bits and lower the deeper the samples; x265 stops at 0.
 static HEVC: LazyLock<[Ladder; 3]> = LazyLock::new(|| {

@@ -9,6 +9,8 @@ struct Luma {
     depth: i32,
     /// Bytes from one sample to the next.
     bytes: i32,
+    /// Bits below a sample in its bytes, which are 0: P010 keeps samples at the top.
+    shift: i32,
 }
 
 /// How the first plane of a format is laid out: `None` where samples don't lie in whole little-endian units there.
@@ -19,7 +21,11 @@ fn luma(format: Pixel) -> Option<Luma> {
     let excluded =
         u64::from(ffi::AV_PIX_FMT_FLAG_BE.unsigned_abs() | ffi::AV_PIX_FMT_FLAG_RGB.unsigned_abs());
     let is_plain = first.plane == 0 && first.offset == 0 && descriptor.flags & excluded == 0;
-    (is_plain && matches!(first.step, 1 | 2)).then_some(Luma { depth: first.depth, bytes: first.step })
+    (is_plain && matches!(first.step, 1 | 2)).then_some(Luma {
+        depth: first.depth,
+        bytes: first.step,
+        shift: first.shift,
+    })
 }
 
 /// A picture of one plane of samples; other planes of the format hold the middle value.
@@ -41,14 +47,13 @@ pub(crate) fn picture(
     if code < 0 {
         return Err(ffmpeg_next::Error::from(code).to_string());
     }
-    let Luma { depth, bytes } = luma(format).ok_or("a format without a luma plane")?;
-    // Formats with more bits in a sample than it uses at the top (P010) want them shifted up.
+    let Luma { depth, bytes, shift } = luma(format).ok_or("a format without a luma plane")?;
     let width = spec.width as usize;
     for index in 0..picture.planes() {
         let stride = picture.stride(index);
         let rows = picture.data_mut(index).chunks_exact_mut(stride);
         if index > 0 {
-            let middle = 1u16 << (depth - 1);
+            let middle = 1u16 << (depth - 1 + shift);
             rows.for_each(|row| fill(row, bytes, middle));
             continue;
         }
@@ -57,7 +62,8 @@ pub(crate) fn picture(
                 row.iter_mut().zip(samples).for_each(|(byte, sample)| *byte = sample.to_le_bytes()[0]);
             } else {
                 let pairs = row.as_chunks_mut::<2>().0;
-                pairs.iter_mut().zip(samples).for_each(|(pair, sample)| *pair = sample.to_le_bytes());
+                let pairs = pairs.iter_mut().zip(samples);
+                pairs.for_each(|(pair, sample)| *pair = (sample << shift).to_le_bytes());
             }
         }
     }
@@ -99,7 +105,7 @@ pub(crate) fn read(picture: &frame::Video, spec: &GroupSpec, plane: &mut [u16]) 
             continue;
         }
         for (sample, pair) in samples.iter_mut().zip(row.as_chunks::<2>().0) {
-            *sample = u16::from_le_bytes(*pair);
+            *sample = u16::from_le_bytes(*pair) >> luma.shift;
             largest = largest.max(*sample);
         }
     }

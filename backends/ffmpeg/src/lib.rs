@@ -1,4 +1,5 @@
-//! Backends over the system's FFmpeg: encoders `x265`, `x264` and `libaom`, decoders `hevc`, `h264` and `av1`.
+//! Backends over the system's FFmpeg: encoders `x265`, `x264` and `libaom`, decoders `hevc`, `h264` and `av1`;
+//! and NVIDIA's engines `nvenc-*` and `nvdec-*`.
 //!
 //! A group becomes one elementary stream of grey pictures, each coded by itself unless
 //! [`EncodeOptions::inter`](telecine_core::EncodeOptions::inter) is set, at one constant quantiser, with every tool off
@@ -14,16 +15,6 @@ mod decoders;
 mod encode;
 mod encoders;
 mod frame;
-
-use std::sync::Arc;
-
-use telecine_core::Backend;
+mod nvidia;
 
 pub use backend::{FfmpegDecoder, FfmpegEncoder};
-
-/// Every backend of this crate.
-pub fn backends() -> Vec<Arc<dyn Backend>> {
-    let encoders = FfmpegEncoder::all().into_iter().map(|backend| Arc::new(backend) as Arc<dyn Backend>);
-    let decoders = FfmpegDecoder::all().into_iter().map(|backend| Arc::new(backend) as Arc<dyn Backend>);
-    encoders.chain(decoders).collect()
-}

@@ -15,9 +15,11 @@ fn planes_predicted_from_each_other_come_back_and_take_fewer_bytes() {
         })
         .collect();
     for name in ["x265", "x264"] {
-        let backend = FfmpegEncoder::all().into_iter().find(|backend| backend.info().name == name).unwrap();
+        let backend =
+            FfmpegEncoder::software().into_iter().find(|backend| backend.info().name == name).unwrap();
         let codec = backend.info().codec;
-        let decoder = FfmpegDecoder::all().into_iter().find(|decoder| decoder.info().codec == codec).unwrap();
+        let decoder =
+            FfmpegDecoder::software().into_iter().find(|decoder| decoder.info().codec == codec).unwrap();
         for quality in [Quality::Lossless, Quality::Step(6.0)] {
             let mut lengths = Vec::new();
             for inter in [false, true] {

@@ -24,8 +24,7 @@ impl Ladder {
     /// (H.265 section 8.6.3, H.264 section 8.5.9).
     pub fn qp_step(qp: i32) -> f32 {
         let sixths = qp - 4;
-        #[expect(clippy::cast_sign_loss, reason = "the remainder of a division by 6")]
-        let fraction = SIXTHS[sixths.rem_euclid(6) as usize];
+        let fraction = SIXTHS[usize::try_from(sixths.rem_euclid(6)).unwrap_or(0)];
         fraction * 2f32.powi(sixths.div_euclid(6))
     }
 

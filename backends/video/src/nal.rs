@@ -49,8 +49,11 @@ impl Family {
     }
 }
 
-/// Where units begin and end in a byte stream, start codes and zeros around them left out.
-fn units(stream: &[u8]) -> Result<Vec<(usize, usize)>> {
+/// Where a unit begins and ends.
+type Span = (usize, usize);
+
+/// The units of a byte stream, start codes and zeros around them left out.
+fn units(stream: &[u8]) -> Result<Vec<Span>> {
     // (start of the start code, start of the unit)
     let mut starts = Vec::new();
     let mut at = 0;
@@ -97,12 +100,12 @@ pub(crate) fn append(family: Family, picture: &[u8], start: usize, packet: &mut 
 /// Whether a stream holds this very parameter set, as its last of that type.
 fn holds(stream: &[u8], set: &[u8]) -> bool {
     let Ok(units) = units(stream) else { return false };
-    let same_type = |&&(from, _): &&(usize, usize)| stream[from] == set[0];
+    let same_type = |&&(from, _): &&Span| stream[from] == set[0];
     units.iter().rev().find(same_type).is_some_and(|&(from, to)| stream[from..to] == *set)
 }
 
 /// A packet without its end mark, and its units.
-fn open(family: Family, packet: &[u8]) -> Result<(&[u8], Vec<(usize, usize)>)> {
+fn open(family: Family, packet: &[u8]) -> Result<(&[u8], Vec<Span>)> {
     let stream = packet
         .strip_suffix(family.end())
         .ok_or_else(|| Error::corrupt("the stream is cut short: its end mark is missing"))?;
