@@ -40,7 +40,7 @@ fn bits_land_within_one_percent_on_a_million_values() {
     let tensor = gaussian(&[1000, 1000]);
     let codec = Codec::new();
     for name in encoders() {
-        for bits in [0.7, 1.9, 2.88, 4.3, 6.0] {
+        for bits in [0.7, 2.88, 6.0] {
             let encoded = codec.encode(&tensor.view().unwrap(), &encoding(Target::Bits(bits), name)).unwrap();
             let found = encoded.report.bits();
             assert!((0.99..=1.01).contains(&(found / bits)), "{name} at {bits}: {found}");

@@ -4,6 +4,8 @@
 //! and with the filters off that smooth. One thread works on a group: parallelism comes from the groups. rav1e has no
 //! lossless mode, and none is claimed.
 
+#![cfg(feature = "rav1e")]
+
 #[cfg(any(feature = "dav1d", feature = "rav1d"))]
 mod decode;
 mod encode;

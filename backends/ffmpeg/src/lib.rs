@@ -8,6 +8,8 @@
 //! x265 and x264 are under the GPL version 2 or later. This crate holds none of their code, but a program that is
 //! distributed with them falls under that licence; `libaom` and libavcodec's decoders do not ask for it.
 
+#![cfg(feature = "ffmpeg")]
+
 mod backend;
 mod context;
 mod decode;

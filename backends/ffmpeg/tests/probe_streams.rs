@@ -1,4 +1,5 @@
 //! The flat pictures that decoders are probed with.
+#![cfg(feature = "ffmpeg")]
 
 use std::path::Path;
 

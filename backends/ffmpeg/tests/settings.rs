@@ -1,4 +1,5 @@
 //! What encoders are told took effect: read from what they write into their streams.
+#![cfg(feature = "ffmpeg")]
 
 use telecine_core::{Backend, Effort, EncodeOptions, GroupSpec, Limits, Quality};
 use telecine_ffmpeg::{FfmpegDecoder, FfmpegEncoder};
