@@ -1,8 +1,9 @@
 //! What encoders are told took effect: read from what they write into their streams.
 #![cfg(feature = "ffmpeg")]
 
-use telecine_core::{Backend, Effort, EncodeOptions, GroupSpec, Limits, Quality};
+use telecine_core::{Backend, CodecId, Effort, EncodeOptions, GroupSpec, Limits, Quality};
 use telecine_ffmpeg::{FfmpegDecoder, FfmpegEncoder};
+use telecine_video::Bitstream;
 
 #[test]
 fn planes_predicted_from_each_other_come_back_and_take_fewer_bytes() {
@@ -37,6 +38,30 @@ fn planes_predicted_from_each_other_come_back_and_take_fewer_bytes() {
                 lengths.push(packet.len());
             }
             assert!(lengths[1] * 10 < lengths[0] * 7, "{name} {quality:?}: {lengths:?}");
+        }
+    }
+}
+
+#[test]
+fn headers_take_less_than_100_bytes() {
+    for backend in FfmpegEncoder::software() {
+        let info = backend.info();
+        let bitstream = match info.codec {
+            CodecId::HEVC => Bitstream::Hevc,
+            CodecId::AVC => Bitstream::Avc,
+            _ => Bitstream::Av1,
+        };
+        for (frames, side) in [(1, 64), (1, 512), (4, 64)] {
+            let spec = GroupSpec::new(frames, side, side, 10, &Limits::default()).unwrap();
+            let samples: Vec<u16> = (0..spec.samples())
+                .map(|at| u16::try_from((at * 7919 + at * at * 31) % 199).unwrap())
+                .collect();
+            let mut packet = Vec::new();
+            let mut encoder = backend.encoder(spec, &EncodeOptions::default()).unwrap();
+            encoder.encode(&samples, Quality::Step(32.0), &mut packet).unwrap();
+            let header = bitstream.header_bytes(&packet).unwrap();
+            println!("{}: {header} of {} bytes for {frames} × {side} × {side}", info.name, packet.len());
+            assert!(header < 100, "{}: {header}", info.name);
         }
     }
 }
