@@ -1,11 +1,10 @@
 //! The two plots of a group: error over bits, and the gap to Shannon's bound over bits.
 
-use super::rate::bound_nmse;
-use super::scale::Scale;
-use super::summary::{Codec, Group, Mean, group};
-use super::svg::{Line, Plot, bound_swatch, swatch};
-use super::text::{bits, escape, number, signed};
 use std::fmt::Write;
+
+use telecine_report::{Line, Plot, Scale, bits, bound_nmse, bound_swatch, escape, number, signed, swatch};
+
+use super::summary::{Codec, Group, Mean, group};
 
 /// Most thin lines of single tensors that a plot stays readable with.
 const MOST_FAINT: usize = 24;
