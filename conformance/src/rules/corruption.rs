@@ -2,7 +2,6 @@
 
 use telecine_core::{Error, GroupSpec, Limits};
 
-use super::determinism::qualities;
 use crate::signal::{gaussian, noise};
 use crate::{Cases, Failure, Family, Rule, Subject};
 
@@ -46,7 +45,7 @@ pub(super) const RULES: &[Rule] = &[
 
 /// Decodes; anything but samples within the depth or a `Corrupt` error breaks the guarantee.
 fn tolerate(
-    subject: &Subject<'_>,
+    subject: &Subject,
     spec: GroupSpec,
     packet: &[u8],
     cases: &mut Cases,
@@ -63,10 +62,10 @@ fn tolerate(
     }
 }
 
-fn truncation(subject: &Subject<'_>, cases: &mut Cases) -> Result<(), Failure> {
+fn truncation(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
     let spec = subject.spec(2, 16, 24, 16)?;
     let samples = gaussian(&spec, 700.0, 81);
-    for quality in qualities(subject, 150.0) {
+    for quality in subject.qualities(150.0) {
         let packet = subject.encode(spec, &samples, quality)?;
         for len in 0..packet.len() {
             let decoded =
@@ -77,10 +76,10 @@ fn truncation(subject: &Subject<'_>, cases: &mut Cases) -> Result<(), Failure> {
     Ok(())
 }
 
-fn bit_flips(subject: &Subject<'_>, cases: &mut Cases) -> Result<(), Failure> {
+fn bit_flips(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
     let spec = subject.spec(1, 16, 24, 16)?;
     let samples = gaussian(&spec, 700.0, 82);
-    for quality in qualities(subject, 150.0) {
+    for quality in subject.qualities(150.0) {
         let packet = subject.encode(spec, &samples, quality)?;
         for bit in 0..packet.len() * 8 {
             let mut damaged = packet.clone();
@@ -91,9 +90,9 @@ fn bit_flips(subject: &Subject<'_>, cases: &mut Cases) -> Result<(), Failure> {
     Ok(())
 }
 
-fn spliced(subject: &Subject<'_>, cases: &mut Cases) -> Result<(), Failure> {
+fn spliced(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
     let spec = subject.spec(1, 32, 32, 16)?;
-    for quality in qualities(subject, 150.0) {
+    for quality in subject.qualities(150.0) {
         let a = subject.encode(spec, &gaussian(&spec, 700.0, 83), quality)?;
         let b = subject.encode(spec, &gaussian(&spec, 70.0, 84), quality)?;
         for eighth in 1..8 {
@@ -109,7 +108,7 @@ fn spliced(subject: &Subject<'_>, cases: &mut Cases) -> Result<(), Failure> {
     Ok(())
 }
 
-fn foreign(subject: &Subject<'_>, cases: &mut Cases) -> Result<(), Failure> {
+fn foreign(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
     let spec = subject.spec(1, 24, 24, 16)?;
     let bytes = GroupSpec::new(1, 1, 4096, 8, &Limits::default())?;
     for seed in 0..200 {
@@ -120,10 +119,10 @@ fn foreign(subject: &Subject<'_>, cases: &mut Cases) -> Result<(), Failure> {
     Ok(())
 }
 
-fn other_spec(subject: &Subject<'_>, cases: &mut Cases) -> Result<(), Failure> {
+fn other_spec(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
     let spec = subject.spec(1, 48, 64, 16)?;
     let samples = gaussian(&spec, 700.0, 85);
-    for quality in qualities(subject, 150.0) {
+    for quality in subject.qualities(150.0) {
         let packet = subject.encode(spec, &samples, quality)?;
         for (frames, height, width, depth) in
             [(1, 64, 48, 16), (1, 1, 1, 16), (2, 48, 64, 16), (1, 48, 64, 8), (1, 500, 500, 16)]

@@ -2,7 +2,6 @@
 
 use telecine_core::EncodeOptions;
 
-use super::determinism::qualities;
 use crate::signal::gaussian;
 use crate::{Cases, Failure, Family, Rule, Subject};
 
@@ -14,9 +13,9 @@ pub(super) const RULES: &[Rule] = &[Rule {
     run: any_order,
 }];
 
-fn any_order(subject: &Subject<'_>, cases: &mut Cases) -> Result<(), Failure> {
+fn any_order(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
     let spec = subject.spec(1, 64, 96, 16)?;
-    for quality in qualities(subject, 60.0) {
+    for quality in subject.qualities(60.0) {
         let mut encoder = subject.encoding()?.encoder(spec, &EncodeOptions::default())?;
         let mut packets = Vec::new();
         for seed in 0..4 {

@@ -1,0 +1,3 @@
+pub(super) fn render(_report: &super::Report) -> String {
+    String::new()
+}
