@@ -89,7 +89,8 @@ fn largest_dimensions(subject: &Subject, cases: &mut Cases) -> Result<(), Failur
     let (low, narrow) = (*capabilities.height.start(), *capabilities.width.start());
     let wide = subject.spec(1, low, samples / low, 16)?;
     let tall = subject.spec(1, samples / narrow, narrow, 16)?;
-    let long = subject.spec(samples / 64 / (low * narrow).max(64), low.max(8), narrow.max(8), 16)?;
+    let (low, narrow) = (low.max(8), narrow.max(8));
+    let long = subject.spec((samples / 8 / (low * narrow)).max(1), low, narrow, 16)?;
     for spec in [wide, tall, long] {
         check_group(subject, spec, cases)?;
     }
