@@ -1,6 +1,7 @@
 //! What the HTML reports share: a page that needs nothing beside itself, plots as inline SVG, tables, and foreign text
 //! made fit for both.
 
+mod figure;
 mod page;
 mod rate;
 mod scale;
@@ -9,6 +10,7 @@ mod table;
 pub mod testing;
 mod text;
 
+pub use figure::{RateCurve, RateFigure};
 pub use page::page;
 pub use rate::{bound_nmse, gap};
 pub use scale::{Scale, Tick};

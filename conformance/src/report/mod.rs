@@ -1,9 +1,11 @@
 //! What a run of the suite found, for programs (JSON, JUnit XML) and for people (text, one HTML page).
 
 mod curve;
+mod figures;
 mod html;
 mod junit;
 mod machine;
+mod matrix;
 mod text;
 
 #[cfg(test)]
