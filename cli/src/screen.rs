@@ -142,7 +142,7 @@ impl Bars {
 
     /// Prints a line above the bars, or as it is where there are none.
     pub(crate) fn say(&self, line: &str) {
-        let line = printable(line);
+        let line: String = line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
         if self.terminal {
             // The line is in the report, too.
             let _ = self.bars.println(line);

@@ -97,10 +97,9 @@ impl RateFigure {
         let y = Scale::linear(low.min(-0.1 * high), high, 6, true);
         let mut beyond = Vec::new();
         for curve in &self.curves {
-            let out = curve.points.iter().filter(|&&(b, e)| !window.contains(&gap(b, e)));
-            beyond.extend(out.map(|&(b, e)| {
-                format!("<bdi>{}</bdi> at {} bits ({})", curve.label, bits(b), signed(gap(b, e)))
-            }));
+            let out: Vec<(f64, f64)> = curve.points.iter().map(|&(b, e)| (b, gap(b, e))).collect();
+            let out: Vec<_> = out.into_iter().filter(|(_, gap)| !window.contains(gap)).collect();
+            beyond.extend(outside(&curve.label, &out));
         }
         let place = |(b, e)| {
             let gap = gap(b, e);
@@ -170,6 +169,27 @@ impl RateFigure {
         }
         parts.join(". ")
     }
+}
+
+/// The points of a curve that lie outside of a plot, as (bits, gap), in words.
+fn outside(label: &str, points: &[(f64, f64)]) -> Option<String> {
+    let text = match points {
+        [] => return None,
+        [(at, gap)] => format!("<bdi>{label}</bdi> at {} bits ({})", bits(*at), signed(*gap)),
+        [(from, _), .., (to, _)] => {
+            let gaps = points.iter().map(|(_, gap)| *gap);
+            let (low, high) = gaps.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), g| (l.min(g), h.max(g)));
+            let n = points.len();
+            format!(
+                "<bdi>{label}</bdi> at {n} points from {} to {} bits ({} to {})",
+                bits(*from),
+                bits(*to),
+                signed(low),
+                signed(high)
+            )
+        }
+    };
+    Some(text)
 }
 
 #[cfg(test)]
