@@ -57,12 +57,12 @@ fn is_stdout(path: &Path) -> bool {
 
 /// The rules and backends that were asked for.
 fn suite(args: &ConformanceArgs) -> Result<Suite> {
-    let patterns = args.filter.iter().map(|text| pattern(text)).collect::<Result<Vec<_>>>()?;
+    let patterns = args.filter.iter().map(|text| Pattern::parse(text)).collect::<Result<Vec<_>>>()?;
     let variants = instruction_variants().into_iter().map(|(name, backend)| Variant { name, backend });
     let of_backend = |name: &str| {
         args.backend.is_empty() || args.backend.iter().any(|b| name.split('/').next() == Some(b.as_str()))
     };
-    let fits = |name: &str| patterns.is_empty() || patterns.iter().any(|fits| fits(name));
+    let fits = |name: &str| patterns.is_empty() || patterns.iter().any(|pattern| pattern.fits(name));
     Ok(Suite::of(&default_registry())
         .with_variants(variants.collect())
         .quick(args.quick)
@@ -71,14 +71,26 @@ fn suite(args: &ConformanceArgs) -> Result<Suite> {
         .require_by_environment())
 }
 
-/// What tells whether a name fits: a part of it, or a glob over all of it.
-fn pattern(text: &str) -> Result<Box<dyn Fn(&str) -> bool>> {
-    if text.contains(['*', '?', '[', '{']) {
-        let glob = glob(text)?;
-        return Ok(Box::new(move |name| glob.is_match(name)));
+/// What a name must fit.
+enum Pattern {
+    /// A part of it.
+    Part(String),
+    /// All of it.
+    Glob(globset::GlobMatcher),
+}
+
+impl Pattern {
+    fn parse(text: &str) -> Result<Self> {
+        let is_glob = text.contains(['*', '?', '[', '{']);
+        if is_glob { Ok(Self::Glob(glob(text)?)) } else { Ok(Self::Part(text.to_owned())) }
     }
-    let part = text.to_owned();
-    Ok(Box::new(move |name| name.contains(&part)))
+
+    fn fits(&self, name: &str) -> bool {
+        match self {
+            Self::Part(part) => name.contains(part),
+            Self::Glob(glob) => glob.is_match(name),
+        }
+    }
 }
 
 fn list(suite: &Suite) -> String {
@@ -180,4 +192,56 @@ fn verdict(report: &Report) -> Result<()> {
         });
     }
     Err(Failure::usage("nothing was checked: no rule that was asked for applies"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use telecine::{
+        Backend, BackendInfo, CoreError, Decoder, EncodeOptions, Encoder, GroupSpec, Pick, Registry, Role,
+        Unavailable,
+    };
+
+    use super::*;
+
+    /// A backend that promises to encode and refuses to.
+    #[derive(Debug)]
+    struct Broken(Arc<dyn Backend>);
+
+    impl Backend for Broken {
+        fn info(&self) -> &BackendInfo {
+            self.0.info()
+        }
+
+        fn probe(&self) -> std::result::Result<(), Unavailable> {
+            self.0.probe()
+        }
+
+        fn encoder(
+            &self,
+            _: GroupSpec,
+            _: &EncodeOptions,
+        ) -> std::result::Result<Box<dyn Encoder>, CoreError> {
+            Err(CoreError::unsupported("not today"))
+        }
+
+        fn decoder(&self, spec: GroupSpec) -> std::result::Result<Box<dyn Decoder>, CoreError> {
+            self.0.decoder(spec)
+        }
+    }
+
+    #[test]
+    fn a_broken_guarantee_is_named_and_fails() {
+        let raw = default_registry().find(telecine::CodecId::RAW, Role::Encode, Pick::Auto).unwrap().backend;
+        let mut registry = Registry::new();
+        registry.register(Arc::new(Broken(raw))).unwrap();
+        let report = Suite::of(&registry).keep(|name| name.ends_with("probe-agrees")).run(&|_| ());
+        let failure = verdict(&report).unwrap_err();
+        assert_eq!(
+            (failure.status, failure.message.as_str()),
+            (1, "broken guarantees: raw/arguments/probe-agrees")
+        );
+        assert!(table(&report).contains("BROKEN") && report.to_string().contains("not today"));
+    }
 }

@@ -33,11 +33,10 @@ pub(super) fn render(report: &Report) -> String {
     let _ = write!(
         out,
         "<footer>\n<p>Telecine {}, run at {} in {} s. <code>telecine conformance</code> runs the same rules on your \
-         machine; <code>--filter {}</code> runs some of them.</p>\n</footer>\n",
+         machine; <code>--filter BACKEND/RULE</code> runs some of them.</p>\n</footer>\n",
         escape(report.version),
         escape(&report.started),
         number(report.seconds),
-        "BACKEND/RULE",
     );
     page(TITLE, STYLE, &out)
 }
@@ -201,7 +200,7 @@ fn section(at: usize, backend: &BackendReport, report: &Report) -> String {
     }
     if let Some(failure) = &backend.curve.failure {
         let _ =
-            write!(out, "<p class=\"note\">Its curve ends early: <bdi>{}</bdi></p>\n", escape_whole(failure));
+            writeln!(out, "<p class=\"note\">Its curve ends early: <bdi>{}</bdi></p>", escape_whole(failure));
     }
     if report.backends.iter().filter(|backend| !backend.curve.points.is_empty()).count() > 1
         && !backend.curve.points.is_empty()
