@@ -171,3 +171,34 @@ impl Rule {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use super::*;
+
+    /// What a rule with this check comes to.
+    fn verdict(run: fn(&Subject, &mut Cases) -> Result<(), Failure>) -> Verdict {
+        let subject = Subject::new(Arc::new(telecine_raw::Raw), Vec::new());
+        let (id, family, guarantee) = ("arguments/test", Family::Arguments, "Something holds.");
+        Rule { id, family, guarantee, applies: |_| Ok(()), run }.run(&subject)
+    }
+
+    #[test]
+    fn a_rule_that_checks_nothing_fails() {
+        let failure = "the rule checked nothing".to_owned();
+        assert_eq!(verdict(|_, _| Ok(())), Verdict::Broken { cases: 0, failure });
+        assert_eq!(verdict(|_, cases| cases.check(true, String::new)), Verdict::Held { cases: 1 });
+    }
+
+    #[test]
+    fn the_first_broken_case_ends_a_rule_and_is_told() {
+        let broken = verdict(|_, cases| {
+            cases.check(true, String::new)?;
+            cases.check(false, || "samples differ".into())?;
+            cases.check(false, || "never reached".into())
+        });
+        assert_eq!(broken, Verdict::Broken { cases: 2, failure: "samples differ".into() });
+    }
+}

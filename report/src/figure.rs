@@ -179,14 +179,9 @@ fn outside(label: &str, points: &[(f64, f64)]) -> Option<String> {
         [(from, _), .., (to, _)] => {
             let gaps = points.iter().map(|(_, gap)| *gap);
             let (low, high) = gaps.fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), g| (l.min(g), h.max(g)));
-            let n = points.len();
-            format!(
-                "<bdi>{label}</bdi> at {n} points from {} to {} bits ({} to {})",
-                bits(*from),
-                bits(*to),
-                signed(low),
-                signed(high)
-            )
+            let (n, from, to) = (points.len(), bits(*from), bits(*to));
+            let at = if from == to { format!("of {from} bits") } else { format!("from {from} to {to} bits") };
+            format!("<bdi>{label}</bdi> at {n} points {at} ({} to {})", signed(low), signed(high))
         }
     };
     Some(text)

@@ -130,6 +130,9 @@ fn watched(suite: &Suite) -> Report {
         Event::Ended(check, verdict) => {
             if let Some(line) = lines.get(check.subject.name()) {
                 line.inc(1);
+                if Some(line.position()) == line.length() {
+                    line.set_message("done");
+                }
             }
             if let Verdict::Broken { failure, .. } = verdict {
                 bars.say(&format!("BROKEN {check}: {failure}"));

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use telecine_report::{count, counted, escape, escape_whole, number, page, signed, table};
+use telecine_report::{bits, count, counted, escape, escape_whole, number, page, signed, table, target};
 
 use super::figures::{figure, mean_gap};
 use super::matrix::matrix;
@@ -169,8 +169,8 @@ fn section(at: usize, backend: &BackendReport, report: &Report) -> String {
             out,
             " On Gaussian values it takes {} bits more than Shannon’s bound on average; it declares at most {} per \
              sample.",
-            signed(gap),
-            number(f64::from(declared))
+            bits(gap),
+            target(f64::from(declared))
         );
     }
     out.push_str("</p>\n");

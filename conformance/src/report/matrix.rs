@@ -37,9 +37,12 @@ pub(super) fn matrix(report: &Report) -> String {
         }
         body.push_str("</tr>\n");
     }
+    let terms = "<p class=\"note\">A <b>group</b> is a block of whole-number <b>samples</b> of some <b>depth</b> in bits, \
+                 the <b>packet</b> what a backend makes of it. The <b>step</b> is the quantiser’s: a larger one makes \
+                 smaller packets and larger errors.</p>\n";
     let caption = "✓ kept, with the number of cases · ✗ broken · – does not apply";
     format!(
-        "<section aria-labelledby=\"matrix\">\n<h2 id=\"matrix\">Every rule on every backend</h2>\n{}</section>\n",
+        "<section aria-labelledby=\"matrix\">\n<h2 id=\"matrix\">Every rule on every backend</h2>\n{terms}{}</section>\n",
         table(caption, "matrix", &head, &body)
     )
 }

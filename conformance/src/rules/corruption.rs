@@ -62,29 +62,45 @@ fn tolerate(
     }
 }
 
+/// Small packets of every kind, each with its group and what it holds; of few depths when few are wanted.
+fn packets(subject: &Subject, frames: u32, seed: u64) -> Result<Vec<(GroupSpec, Vec<u8>, String)>, Failure> {
+    let mut packets = Vec::new();
+    let depths = subject.encoding()?.info().capabilities.depths;
+    for &depth in depths.iter().rev().step_by(if subject.is_quick() { depths.len() } else { 3 }) {
+        let spec = subject.spec(frames, 16, 24, depth)?;
+        let middle = f64::from(spec.mid_sample());
+        let signals = [
+            ("Gaussian", gaussian(&spec, middle / 45.0, seed)),
+            ("constant", vec![spec.mid_sample() / 3; spec.samples()]),
+            ("noise", noise(&spec, seed)),
+        ];
+        for (name, samples) in signals {
+            for quality in subject.qualities(f32::from(spec.mid_sample()) / 200.0) {
+                let packet = subject.encode(spec, &samples, quality)?;
+                packets.push((spec, packet, format!("{name}, {depth} bits, {quality:?}")));
+            }
+        }
+    }
+    Ok(packets)
+}
+
 fn truncation(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
-    let spec = subject.spec(2, 16, 24, 16)?;
-    let samples = gaussian(&spec, 700.0, 81);
-    for quality in subject.qualities(150.0) {
-        let packet = subject.encode(spec, &samples, quality)?;
+    for (spec, packet, name) in packets(subject, 2, 81)? {
         for len in 0..packet.len() {
-            let decoded =
-                tolerate(subject, spec, &packet[..len], cases, || format!("{quality:?}, {len} bytes"))?;
-            cases.check(!decoded, || format!("{quality:?}: {len} of {} bytes decode", packet.len()))?;
+            let what = || format!("{name}: {len} of {} bytes", packet.len());
+            let decoded = tolerate(subject, spec, &packet[..len], cases, what)?;
+            cases.check(!decoded, || format!("{} decode", what()))?;
         }
     }
     Ok(())
 }
 
 fn bit_flips(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
-    let spec = subject.spec(1, 16, 24, 16)?;
-    let samples = gaussian(&spec, 700.0, 82);
-    for quality in subject.qualities(150.0) {
-        let packet = subject.encode(spec, &samples, quality)?;
+    for (spec, packet, name) in packets(subject, 1, 82)? {
         for bit in 0..packet.len() * 8 {
             let mut damaged = packet.clone();
             damaged[bit / 8] ^= 1 << (bit % 8);
-            tolerate(subject, spec, &damaged, cases, || format!("{quality:?}, bit {bit}"))?;
+            tolerate(subject, spec, &damaged, cases, || format!("{name}: bit {bit} flipped"))?;
         }
     }
     Ok(())

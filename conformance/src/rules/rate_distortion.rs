@@ -30,8 +30,8 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "rate-distortion/never-above-raw",
         family: Family::RateDistortion,
-        guarantee: "Lossless packets of noise are at most 2 % and 600 bytes larger than the samples themselves.",
-        applies: |subject| subject.is_lossless(),
+        guarantee: "Packets of noise, lossless or at a fine step, are at most 2 % and 600 bytes larger than the samples are.",
+        applies: |subject| subject.is_complete(),
         run: never_above_raw,
     },
 ];
@@ -107,11 +107,13 @@ fn never_above_raw(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> 
     for &depth in subject.encoding()?.info().capabilities.depths {
         let spec = subject.spec(1, 96, 96, depth)?;
         let samples = noise(&spec, 32);
-        let packet = subject.encode(spec, &samples, Quality::Lossless)?;
         let raw = samples.len() * if depth == 8 { 1 } else { 2 };
-        cases.check(packet.len() <= raw + raw / 50 + 600, || {
-            format!("{spec:?}: {} bytes for {raw} bytes of samples", packet.len())
-        })?;
+        for quality in subject.qualities(2.0) {
+            let packet = subject.encode(spec, &samples, quality)?;
+            cases.check(packet.len() <= raw + raw / 50 + 600, || {
+                format!("{spec:?}, {quality:?}: {} bytes for {raw} bytes of samples", packet.len())
+            })?;
+        }
     }
     Ok(())
 }
