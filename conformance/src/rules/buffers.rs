@@ -2,7 +2,7 @@
 
 use telecine_core::{EncodeOptions, Quality};
 
-use crate::signal::gaussian;
+use crate::signal::{at_depth, gaussian};
 use crate::{Cases, Failure, Family, Rule, Subject};
 
 pub(super) const RULES: &[Rule] = &[
@@ -45,8 +45,8 @@ pub(super) const RULES: &[Rule] = &[
 
 fn encode_appends(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
     let spec = subject.spec(1, 64, 64, 16)?;
-    let samples = gaussian(&spec, 200.0, 61);
-    for quality in subject.qualities(50.0) {
+    let samples = gaussian(&spec, at_depth(&spec, 200.0), 61);
+    for quality in subject.qualities(at_depth(&spec, 50.0)) {
         let fresh = subject.encode(spec, &samples, quality)?;
         for prefix in [&b""[..], b"x", &[0xff; 1000]] {
             let mut packet = prefix.to_vec();
@@ -66,8 +66,8 @@ fn encode_appends(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
 fn decode_fills(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
     for (frames, height, width) in [(1, 64, 64), (1, 33, 7), (3, 20, 31), (2, 1, 100)] {
         let spec = subject.spec(frames, height, width, 16)?;
-        let samples = gaussian(&spec, 200.0, 62);
-        for quality in subject.qualities(50.0) {
+        let samples = gaussian(&spec, at_depth(&spec, 200.0), 62);
+        for quality in subject.qualities(at_depth(&spec, 50.0)) {
             let packet = subject.encode(spec, &samples, quality)?;
             let mut decoded = Vec::new();
             for junk in [0x0000, 0xffff, 0x1234] {
@@ -84,7 +84,7 @@ fn decode_fills(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
 
 fn failed_encode_leaves_packet(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
     let spec = subject.spec(1, 64, 64, 12)?;
-    let samples = gaussian(&spec, 200.0, 63);
+    let samples = gaussian(&spec, at_depth(&spec, 200.0), 63);
     let mut over = samples.clone();
     let mut wrong = vec![("a sample too few", samples[1..].to_vec(), Quality::Step(1.0))];
     if spec.depth < 16 {
@@ -113,8 +113,8 @@ const AROUND: usize = 300;
 fn decode_stays_within(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
     for (frames, height, width) in SHAPES {
         let spec = subject.spec(frames, height, width, 16)?;
-        for quality in subject.qualities(50.0) {
-            let packet = subject.encode(spec, &gaussian(&spec, 200.0, 64), quality)?;
+        for quality in subject.qualities(at_depth(&spec, 50.0)) {
+            let packet = subject.encode(spec, &gaussian(&spec, at_depth(&spec, 200.0), 64), quality)?;
             for junk in [0x0000, 0xffff, 0x5aa5] {
                 let mut memory = vec![junk; spec.samples() + 2 * AROUND];
                 let output = &mut memory[AROUND..AROUND + spec.samples()];
@@ -133,8 +133,8 @@ fn decode_stays_within(subject: &Subject, cases: &mut Cases) -> Result<(), Failu
 fn inputs_end_where_they_end(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
     for (frames, height, width) in SHAPES {
         let spec = subject.spec(frames, height, width, 16)?;
-        let samples = gaussian(&spec, 200.0, 65);
-        for quality in subject.qualities(50.0) {
+        let samples = gaussian(&spec, at_depth(&spec, 200.0), 65);
+        for quality in subject.qualities(at_depth(&spec, 50.0)) {
             let packet = subject.encode(spec, &samples, quality)?;
             let decoded = subject.decode(spec, &packet)?;
             for (at, junk) in [(0, 0x00), (1, 0xff), (2, 0x5a), (3, 0x81)] {

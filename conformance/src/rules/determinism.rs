@@ -3,7 +3,7 @@
 use telecine_core::{DType, EncodeOptions, Target};
 
 use crate::pipeline::Pipeline;
-use crate::signal::{all, gaussian, noise};
+use crate::signal::{all, at_depth, gaussian, noise};
 use crate::tensors::{Held, Layout};
 use crate::{Cases, Failure, Family, Rule, Subject};
 
@@ -58,8 +58,8 @@ pub(super) const RULES: &[Rule] = &[
 fn same_bytes_twice(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
     let spec = subject.spec(1, 96, 128, 16)?;
     for seed in 0..4 {
-        let samples = gaussian(&spec, 300.0, seed);
-        for quality in subject.qualities(90.0) {
+        let samples = gaussian(&spec, at_depth(&spec, 300.0), seed);
+        for quality in subject.qualities(at_depth(&spec, 90.0)) {
             let (a, b) = (subject.encode(spec, &samples, quality)?, subject.encode(spec, &samples, quality)?);
             cases
                 .check(a == b, || format!("{quality:?}: {} and {} bytes, not the same", a.len(), b.len()))?;
@@ -70,10 +70,14 @@ fn same_bytes_twice(subject: &Subject, cases: &mut Cases) -> Result<(), Failure>
 
 fn reused_encoder(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
     let spec = subject.spec(1, 96, 128, 16)?;
-    for quality in subject.qualities(90.0) {
+    for quality in subject.qualities(at_depth(&spec, 90.0)) {
         let mut encoder = subject.encoding()?.encoder(spec, &EncodeOptions::default())?;
         for seed in 0..5 {
-            let samples = if seed % 2 == 0 { gaussian(&spec, 300.0, seed) } else { noise(&spec, seed) };
+            let samples = if seed % 2 == 0 {
+                gaussian(&spec, at_depth(&spec, 300.0), seed)
+            } else {
+                noise(&spec, seed)
+            };
             let mut packet = Vec::new();
             encoder.encode(&samples, quality, &mut packet)?;
             let fresh = subject.encode(spec, &samples, quality)?;
@@ -87,8 +91,8 @@ fn reused_encoder(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
 
 fn any_thread(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
     let spec = subject.spec(1, 96, 128, 16)?;
-    let samples = gaussian(&spec, 300.0, 41);
-    for quality in subject.qualities(90.0) {
+    let samples = gaussian(&spec, at_depth(&spec, 300.0), 41);
+    for quality in subject.qualities(at_depth(&spec, 90.0)) {
         let alone = subject.encode(spec, &samples, quality)?;
         let together = std::thread::scope(|scope| {
             let threads: Vec<_> =
@@ -105,8 +109,9 @@ fn any_thread(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
 
 fn same_samples_twice(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
     let spec = subject.spec(1, 96, 128, 16)?;
-    for quality in subject.qualities(90.0) {
-        let (first, second) = (gaussian(&spec, 300.0, 42), gaussian(&spec, 3000.0, 43));
+    for quality in subject.qualities(at_depth(&spec, 90.0)) {
+        let (first, second) =
+            (gaussian(&spec, at_depth(&spec, 300.0), 42), gaussian(&spec, at_depth(&spec, 3000.0), 43));
         let packets = [subject.encode(spec, &first, quality)?, subject.encode(spec, &second, quality)?];
         let fresh = subject.decode(spec, &packets[0])?;
         let mut decoder = subject.decoding()?.decoder(spec)?;

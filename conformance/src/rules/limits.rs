@@ -3,7 +3,7 @@
 use telecine_core::EncodeOptions;
 
 use crate::alloc::{is_counting, kept, peak};
-use crate::signal::{all, gaussian, noise};
+use crate::signal::{all, at_depth, gaussian, noise};
 use crate::{Cases, Failure, Family, Rule, Subject};
 
 pub(super) const RULES: &[Rule] = &[
@@ -39,8 +39,8 @@ fn decoder_memory(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
     let spec = subject.spec(1, 64, 64, 16)?;
     let bound = 64 * spec.samples() as u64 + (16 << 20);
     let mut packets = Vec::new();
-    for quality in subject.qualities(200.0) {
-        let packet = subject.encode(spec, &gaussian(&spec, 900.0, 101), quality)?;
+    for quality in subject.qualities(at_depth(&spec, 200.0)) {
+        let packet = subject.encode(spec, &gaussian(&spec, at_depth(&spec, 900.0), 101), quality)?;
         // Lengths and counts stand near the front: give each byte there its largest values.
         for at in 0..packet.len().min(40) {
             for value in [0xff, 0x80, 0x7f] {
@@ -79,7 +79,7 @@ fn encoder_memory(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
         let spec = subject.spec(1, height, width, 16)?;
         let bound = 64 * spec.samples() as u64 + (32 << 20);
         for (name, samples) in all(&spec) {
-            for quality in subject.qualities(200.0) {
+            for quality in subject.qualities(at_depth(&spec, 200.0)) {
                 let (packet, most) = peak(|| subject.encode(spec, &samples, quality));
                 packet?;
                 cases.check(most <= bound, || {
@@ -94,12 +94,12 @@ fn encoder_memory(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
 fn nothing_kept(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
     let spec = subject.spec(1, 64, 64, 16)?;
     let groups = if subject.is_quick() { 20 } else { 100 };
-    for quality in subject.qualities(200.0) {
+    for quality in subject.qualities(at_depth(&spec, 200.0)) {
         let mut encoder = subject.encoding()?.encoder(spec, &EncodeOptions::default())?;
         let mut decoder = subject.decoding()?.decoder(spec)?;
         let (mut packet, mut decoded) = (Vec::new(), vec![0; spec.samples()]);
         let mut code = |seed: u64| {
-            let samples = gaussian(&spec, 900.0, seed);
+            let samples = gaussian(&spec, at_depth(&spec, 900.0), seed);
             packet.clear();
             encoder.encode(&samples, quality, &mut packet)?;
             decoder.decode(&packet, &mut decoded)

@@ -88,7 +88,8 @@ fn near_shannon(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
     let declared = f64::from(subject.encoding()?.info().capabilities.excess.min(0.7));
     for (step, bits, error) in curve(subject, 256)? {
         let bound = 0.5 * (1.0 / error).log2();
-        if (1.5..4.5).contains(&bound) {
+        // A step of few samples cannot do justice to any codec: the samples themselves are steps of 1.
+        if (1.5..4.5).contains(&bound) && step >= 4.0 {
             cases.check(bits - bound <= declared, || {
                 format!(
                     "step {step}: {bits:.3} bits where Shannon's bound is {bound:.3}, declared is {declared}"

@@ -2,7 +2,7 @@
 
 use telecine_core::{EncodeOptions, Quality};
 
-use crate::signal::gaussian;
+use crate::signal::{at_depth, gaussian};
 use crate::{Cases, Failure, Family, Rule, Subject};
 
 pub(super) const RULES: &[Rule] = &[
@@ -24,8 +24,8 @@ pub(super) const RULES: &[Rule] = &[
 
 fn decoder_after_damage(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
     let spec = subject.spec(1, 64, 64, 16)?;
-    let samples = gaussian(&spec, 500.0, 71);
-    for quality in subject.qualities(100.0) {
+    let samples = gaussian(&spec, at_depth(&spec, 500.0), 71);
+    for quality in subject.qualities(at_depth(&spec, 100.0)) {
         let packet = subject.encode(spec, &samples, quality)?;
         let fresh = subject.decode(spec, &packet)?;
         let mut decoder = subject.decoding()?.decoder(spec)?;
@@ -50,8 +50,8 @@ fn decoder_after_damage(subject: &Subject, cases: &mut Cases) -> Result<(), Fail
 
 fn encoder_after_error(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
     let spec = subject.spec(1, 64, 64, 16)?;
-    let samples = gaussian(&spec, 500.0, 72);
-    for quality in subject.qualities(100.0) {
+    let samples = gaussian(&spec, at_depth(&spec, 500.0), 72);
+    for quality in subject.qualities(at_depth(&spec, 100.0)) {
         let fresh = subject.encode(spec, &samples, quality)?;
         let mut encoder = subject.encoding()?.encoder(spec, &EncodeOptions::default())?;
         let mut packet = Vec::new();

@@ -9,17 +9,19 @@
 
 mod fault;
 mod mutant;
+mod sound;
 
 use std::collections::HashSet;
 use std::sync::Arc;
 
 use telecine_conformance::{CountingAllocator, Rule, Subject, Variant, Verdict, all};
-use telecine_core::Backend;
+use telecine_core::{Backend, Capabilities};
 use telecine_native::Native;
 use telecine_zstd::Zstd;
 
 use crate::fault::{FAULTS, Fault};
 use crate::mutant::Mutant;
+use crate::sound::Shaped;
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
@@ -94,5 +96,34 @@ fn rules_have_ids_of_their_family_and_sentences() {
             rule.id
         );
         assert!(rule.guarantee.ends_with('.') && rule.guarantee.len() <= 130, "{}", rule.guarantee);
+    }
+}
+
+#[test]
+fn sound_backends_of_any_shape_are_failed_by_no_rule() {
+    let video = |capabilities: &mut Capabilities| {
+        (capabilities.lossless, capabilities.depths, capabilities.align) = (false, &[8, 10, 12], 8);
+        (capabilities.width, capabilities.height, capabilities.max_frames) = (64..=1024, 64..=512, 300);
+    };
+    let shapes = [
+        Shaped::new("encodes only", true, false, |_| ()),
+        Shaped::new("decodes only", false, true, |_| ()),
+        Shaped::new("video", true, true, video),
+        Shaped::new("video encoder", true, false, video),
+        Shaped::new("video, one depth, one frame", true, true, |capabilities| {
+            video(capabilities);
+            (capabilities.depths, capabilities.max_frames) = (&[8], 1);
+        }),
+        Shaped::new("lossless only, even sizes", true, true, |capabilities| {
+            (capabilities.lossy, capabilities.align) = (false, 2);
+            (capabilities.width, capabilities.height) = (2..=1 << 20, 2..=1 << 20);
+        }),
+    ];
+    for backend in shapes {
+        let name = backend.info().name;
+        let subject = Subject::new(backend, vec![Arc::new(Native::default())]).quick(true);
+        let verdicts = all().into_iter().map(|rule| (rule.id, rule.run(&subject)));
+        let broken: Vec<_> = verdicts.filter(|(_, verdict)| verdict.is_broken()).collect();
+        assert!(broken.is_empty(), "{name}: {broken:#?}");
     }
 }
