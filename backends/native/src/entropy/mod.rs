@@ -69,7 +69,8 @@ impl Steps {
     }
 }
 
-/// Codes cells, numbered through all contexts, into words; gives the states of the lanes.
+/// Codes cells, numbered through all contexts, into a buffer of words; gives the states of the lanes, and where the
+/// words start, which go to the end.
 ///
 /// The last symbol is coded first, so that a decoder starts with the first.
 pub(crate) fn encode(
@@ -78,11 +79,10 @@ pub(crate) fn encode(
     symbols: &[u16],
     lanes: usize,
     words: &mut Vec<u16>,
-) -> Vec<u32> {
+) -> (Vec<u32>, usize) {
     let steps = Steps::of(distributions, cells);
     let mut states = vec![LOWEST; lanes];
     // Words are written from the back; every symbol writes at most one, and vectors write up to 8 too many.
-    words.clear();
     words.resize(symbols.len() + SPARE, 0);
     let whole = symbols.len() / lanes * lanes;
     let mut at = words.len();
@@ -96,8 +96,7 @@ pub(crate) fn encode(
         },
         _ => code_plainly(&steps, symbols, &mut states, words, &mut at),
     }
-    words.drain(..at);
-    states
+    (states, at)
 }
 
 /// Words in front of those that symbols write.

@@ -4,14 +4,21 @@ use super::*;
 use rand::{SeedableRng, rngs::SmallRng};
 use rand_distr::{Distribution, StandardNormal};
 
-fn values(count: usize) -> Vec<f32> {
+/// Samples with a standard deviation of 2.5 spacings.
+fn samples(count: usize) -> Vec<u16> {
     let mut rng = SmallRng::seed_from_u64(5);
     (0..count)
         .map(|_| {
             let v: f32 = StandardNormal.sample(&mut rng);
-            v * 2.5
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few thousand")]
+            let sample = (v * 2500.0 + 32_768.0) as u16;
+            sample
         })
         .collect()
+}
+
+fn input<'a>(samples: &'a [u16], ends: &'a [usize], shapes: &'a [Shape], lanes: usize) -> Input<'a> {
+    Input { samples, mid: 32_768, inverse: 0.001, ends, shapes, rates: None, lanes }
 }
 
 /// The least cost over all paths, by trying every one.
@@ -30,11 +37,12 @@ fn exhaustive(trellis: &Trellis, values: &[f32], state: u32) -> f32 {
 #[test]
 fn the_search_finds_the_path_that_trying_all_finds() {
     let shapes = [Shape::flat()];
-    let values = values(6);
+    let samples = samples(6);
+    let input = input(&samples, &[6], &shapes, 1);
+    let values: Vec<f32> = samples.iter().map(|&sample| input.value(sample)).collect();
     for log2_states in [2, 3, 6, 8] {
         let trellis = Trellis::with_log2_states(log2_states).unwrap();
         let mut levels = vec![0; values.len()];
-        let input = Input { values: &values, contexts: &[], shapes: &shapes, rates: None, lanes: 1 };
         Search::default().run(&trellis, input, &mut levels);
         let found: f32 = values.iter().zip(&levels).map(|(v, &l)| (v - l as f32).powi(2)).sum();
         let least = exhaustive(&trellis, &values, 0);
@@ -55,18 +63,19 @@ fn avx2_finds_the_levels_that_portable_code_finds() {
         println!("AVX2 is not on this machine");
         return;
     }
-    let values = values(5000);
-    let mixed: Vec<u8> = (0..5000).map(|at| u8::from(at % 3 == 0)).collect();
-    for shapes in [&[Shape::of_mean(2.0)][..], &[Shape::of_mean(2.0), Shape::of_mean(0.4)]] {
-        let contexts = if shapes.len() == 1 { &[][..] } else { &mixed };
+    let samples = samples(5000);
+    // The last one's contexts change within steps, and one is empty.
+    let shapes = [2.0, 0.4, 1.0, 3.0].map(Shape::of_mean);
+    for ends in [&[5000][..], &[1003, 1003, 1010, 5000]] {
+        let shapes = &shapes[..ends.len()];
         for (lanes, log2_states) in [(1, 3), (7, 2), (16, 6), (32, 3), (64, 8)] {
-            let input = Input { values: &values, contexts, shapes, rates: None, lanes };
+            let input = input(&samples, ends, shapes, lanes);
             let trellis = Trellis::with_log2_states(log2_states).unwrap();
             let (mut plain, mut fast) = (vec![0; 5000], vec![1; 5000]);
             let mut search = Search::default();
             search.run_by(Way::Portable, &trellis, input, &mut plain);
             search.run_by(Way::Avx2, &trellis, input, &mut fast);
-            assert!(plain == fast, "{lanes} lanes, {} contexts", shapes.len());
+            assert!(plain == fast, "{lanes} lanes, {ends:?}");
         }
     }
 }
