@@ -106,15 +106,15 @@ fn sound_backends_of_any_shape_are_failed_by_no_rule() {
         (capabilities.width, capabilities.height, capabilities.max_frames) = (64..=1024, 64..=512, 300);
     };
     let shapes = [
-        Shaped::new("encodes only", true, false, |_| ()),
-        Shaped::new("decodes only", false, true, |_| ()),
-        Shaped::new("video", true, true, video),
-        Shaped::new("video encoder", true, false, video),
-        Shaped::new("video, one depth, one frame", true, true, |capabilities| {
+        Shaped::backend("encodes only", true, false, |_| ()),
+        Shaped::backend("decodes only", false, true, |_| ()),
+        Shaped::backend("video", true, true, video),
+        Shaped::backend("video encoder", true, false, video),
+        Shaped::backend("video, one depth, one frame", true, true, |capabilities| {
             video(capabilities);
             (capabilities.depths, capabilities.max_frames) = (&[8], 1);
         }),
-        Shaped::new("lossless only, even sizes", true, true, |capabilities| {
+        Shaped::backend("lossless only, even sizes", true, true, |capabilities| {
             (capabilities.lossy, capabilities.align) = (false, 2);
             (capabilities.width, capabilities.height) = (2..=1 << 20, 2..=1 << 20);
         }),

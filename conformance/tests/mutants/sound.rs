@@ -17,7 +17,7 @@ pub(crate) struct Shaped {
 
 impl Shaped {
     /// A backend with these directions and what is left of the capabilities.
-    pub(crate) fn new(
+    pub(crate) fn backend(
         name: &'static str,
         encodes: bool,
         decodes: bool,
