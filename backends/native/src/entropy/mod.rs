@@ -16,9 +16,9 @@ use crate::table::{SCALE, SCALE_BITS};
 /// bias mends it.
 #[derive(Debug, Default)]
 struct Steps {
-    reciprocals: Vec<u32>,
-    /// Frequency, then 12 bits of bias, then the shift behind the upper half of the product.
-    rests: Vec<u32>,
+    /// For each number the reciprocal, then the rest: frequency, 12 bits of bias, the shift behind the upper half of the
+    /// product.
+    entries: Vec<[u32; 2]>,
 }
 
 const BIAS_AT: u32 = SCALE_BITS;
@@ -34,8 +34,7 @@ impl Steps {
                 ((1u64 << (bits + 31)).div_ceil(u64::from(frequency)) as u32, start, bits - 1)
             }
         };
-        self.reciprocals.push(reciprocal);
-        self.rests.push(frequency | bias << BIAS_AT | shift << SHIFT_AT);
+        self.entries.push([reciprocal, frequency | bias << BIAS_AT | shift << SHIFT_AT]);
     }
 
     /// The steps of all numbers, context after context.
@@ -60,7 +59,7 @@ impl Steps {
     /// The state after a symbol, and whether the state before gives its low half away first.
     #[inline(always)]
     fn code(&self, symbol: u16, state: u32) -> (u32, bool) {
-        let (reciprocal, rest) = (self.reciprocals[usize::from(symbol)], self.rests[usize::from(symbol)]);
+        let [reciprocal, rest] = self.entries[usize::from(symbol)];
         let frequency = rest & (SCALE - 1);
         let full = state >= frequency << (31 - SCALE_BITS);
         let held = if full { state >> 16 } else { state };
