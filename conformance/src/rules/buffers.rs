@@ -135,19 +135,24 @@ fn inputs_end_where_they_end(subject: &Subject, cases: &mut Cases) -> Result<(),
         let spec = subject.spec(frames, height, width, 16)?;
         let samples = gaussian(&spec, at_depth(&spec, 200.0), 65);
         for quality in subject.qualities(at_depth(&spec, 50.0)) {
-            let packet = subject.encode(spec, &samples, quality)?;
-            let decoded = subject.decode(spec, &packet)?;
+            // Never without something around: a backend that reads on would read what is nobody's.
+            let mut first: Option<(Vec<u8>, Vec<u16>)> = None;
             for (at, junk) in [(0, 0x00), (1, 0xff), (2, 0x5a), (3, 0x81)] {
                 let wide = u16::from_le_bytes([junk, junk]);
                 let memory = [&vec![wide; at][..], &samples, &[wide; AROUND]].concat();
-                let again = subject.encode(spec, &memory[at..at + samples.len()], quality)?;
-                cases.check(again == packet, || {
-                    format!("{spec:?}, {quality:?}: {junk:#x} behind the samples makes another packet")
+                let packet = subject.encode(spec, &memory[at..at + samples.len()], quality)?;
+                let given = first.as_ref().map_or(&packet, |(packet, _)| packet);
+                let memory = [&vec![junk; at][..], given, &[junk; AROUND]].concat();
+                let decoded = subject.decode(spec, &memory[at..at + given.len()])?;
+                let Some((first_packet, first_decoded)) = &first else {
+                    first = Some((packet, decoded));
+                    continue;
+                };
+                cases.check(packet == *first_packet, || {
+                    format!("{spec:?}, {quality:?}: {junk:#x} around the samples makes another packet")
                 })?;
-                let memory = [&vec![junk; at][..], &packet, &[junk; AROUND]].concat();
-                let again = subject.decode(spec, &memory[at..at + packet.len()])?;
-                cases.check(again == decoded, || {
-                    format!("{spec:?}, {quality:?}: {junk:#x} behind the packet makes other samples")
+                cases.check(decoded == *first_decoded, || {
+                    format!("{spec:?}, {quality:?}: {junk:#x} around the packet makes other samples")
                 })?;
             }
         }
