@@ -68,6 +68,17 @@ const OPTIONAL: &[(&str, CodecId, &str)] = &[
     ("nvdec-av1", CodecId::AV1, "nvdec"),
 ];
 
+/// The backends that choose among the processor's instructions, once for each set that this machine has, named after it.
+///
+/// For comparing them: what they make does not differ.
+pub fn instruction_variants() -> Vec<(String, Arc<dyn Backend>)> {
+    let native = telecine_native::Instructions::here().into_iter().filter_map(|instructions| {
+        let backend = telecine_native::Native::with_instructions(instructions).ok()?;
+        Some((format!("{instructions:?}"), Arc::new(backend) as Arc<dyn Backend>))
+    });
+    native.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

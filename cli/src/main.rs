@@ -14,6 +14,10 @@ use clap::Parser;
 
 use crate::args::{Cli, Command};
 
+/// Counts what each thread holds, for the rules of `conformance` about memory.
+#[global_allocator]
+static ALLOCATOR: telecine_conformance::CountingAllocator = telecine_conformance::CountingAllocator;
+
 fn main() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match &cli.command {
@@ -23,6 +27,7 @@ fn main() -> ExitCode {
         Command::Compare(args) => commands::compare::run(args),
         Command::Sweep(args) => commands::sweep::run(args),
         Command::Backends(args) => commands::backends::run(args),
+        Command::Conformance(args) => commands::conformance::run(args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

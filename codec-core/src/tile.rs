@@ -104,7 +104,7 @@ impl Tiling {
     /// Appends one plane's samples to the group; every group is filled by its planes in order.
     pub(crate) fn place(&self, samples: &[u16], group: &mut Vec<u16>) {
         debug_assert_eq!(samples.len(), self.rows * self.cols);
-        let end = group.len() + self.plane_samples();
+        let (start, end) = (group.len(), group.len() + self.plane_samples());
         if self.is_exact() {
             group.extend_from_slice(samples);
             return;
@@ -116,15 +116,18 @@ impl Tiling {
                     group.extend_from_slice(row);
                     group.extend(std::iter::repeat_n(row[self.cols - 1], width - self.cols));
                 }
-                // Rows below repeat the last one: the cheapest padding for a codec that predicts.
-                while group.len() < end {
-                    group.extend_from_within(group.len() - width..);
-                }
             }
             Layout::Folded => {
                 group.extend_from_slice(samples);
-                group.resize(end, self.spec.mid_sample());
+                // The rest of the last row is flat: what a codec without prediction codes for next to nothing.
+                let row_end = (start + samples.len()).next_multiple_of(width).min(end);
+                group.resize(row_end, self.spec.mid_sample());
             }
+        }
+        // Rows below repeat the last one, the cheapest padding for a codec that predicts. Flat ones would let it lose the
+        // few rows beside them, which are little of a block.
+        while group.len() < end {
+            group.extend_from_within(group.len() - width..);
         }
     }
 
@@ -147,15 +150,19 @@ impl Tiling {
 /// The width of a folded plane: what leaves no padding if there is such a width near the wanted one.
 fn fold_width(values: u32, capabilities: &Capabilities) -> u32 {
     let (low, high) = (*capabilities.width.start(), *capabilities.width.end());
-    if capabilities.align == 1 && values <= FOLD_WIDTH.min(high) {
+    let (least, align) = (*capabilities.height.start(), capabilities.align);
+    if align == 1 && least == 1 && values <= FOLD_WIDTH.min(high) {
         return values.max(low);
     }
-    let even = (FOLD_WIDTH / 2..=FOLD_WIDTH * 2)
+    // A plane has a least height, which few values fill only where it is narrow.
+    let wanted = values.div_ceil(least).next_multiple_of(align).min(FOLD_WIDTH).max(low);
+    let even = (wanted / 2..=wanted * 2)
         .filter(|w| {
-            values.is_multiple_of(*w) && w.is_multiple_of(capabilities.align) && (low..=high).contains(w)
+            let fits = w.is_multiple_of(align) && (low..=high).contains(w);
+            fits && values.is_multiple_of(*w) && values / w >= least
         })
-        .min_by_key(|w| w.abs_diff(FOLD_WIDTH));
-    even.unwrap_or_else(|| FOLD_WIDTH.clamp(low, high).next_multiple_of(capabilities.align).min(high))
+        .min_by_key(|w| w.abs_diff(wanted));
+    even.unwrap_or_else(|| wanted.clamp(low, high).next_multiple_of(align).min(high))
 }
 
 #[cfg(test)]
@@ -167,6 +174,7 @@ mod tests {
     const FREE: Capabilities = Capabilities {
         lossless: true,
         lossy: true,
+        excess: 0.5,
         depths: &[8, 16],
         width: 1..=u32::MAX,
         height: 1..=u32::MAX,
@@ -176,6 +184,7 @@ mod tests {
     const VIDEO: Capabilities = Capabilities {
         lossless: false,
         lossy: true,
+        excess: 0.5,
         depths: &[8, 10, 12],
         width: 64..=1024,
         height: 64..=256,

@@ -21,6 +21,7 @@ static INFO: BackendInfo = BackendInfo {
     capabilities: Capabilities {
         lossless: true,
         lossy: true,
+        excess: 0.0,
         depths: &[8, 10, 12],
         width: 1..=16_384,
         height: 1..=16_384,

@@ -7,7 +7,7 @@ use telecine_core::{
     Backend, BackendInfo, Capabilities, CodecId, Decoder, Effort, EncodeOptions, Encoder, Error, GroupSpec,
     Quality, Result, Tier, Unavailable, check_encode_input,
 };
-use telecine_video::{Bitstream, probe_encoder};
+use telecine_video::{Bitstream, probe_encoder, store, stored_len};
 
 use crate::ladder::ladder;
 
@@ -20,6 +20,7 @@ static INFO: BackendInfo = BackendInfo {
     capabilities: Capabilities {
         lossless: false,
         lossy: true,
+        excess: 0.4,
         depths: &[8, 10, 12],
         // Blocks reach over the edges of a picture and are judged by what lies within: a last column that stands alone
         // would be dropped, so pictures are whole blocks of 8 × 8.
@@ -131,6 +132,10 @@ impl Encoder for Rav1eEncoder {
                 packet.truncate(start);
                 return Err(error);
             }
+        }
+        if packet.len() - start >= stored_len(&self.spec) {
+            packet.truncate(start);
+            store(&self.spec, samples, packet);
         }
         Ok(())
     }

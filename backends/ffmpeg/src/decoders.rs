@@ -33,6 +33,7 @@ const fn info(
         capabilities: Capabilities {
             lossless: true,
             lossy: true,
+            excess: 0.0,
             depths,
             width: least..=16_384,
             height: least..=16_384,

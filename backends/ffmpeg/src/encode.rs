@@ -76,35 +76,28 @@ impl VideoEncoder {
         let Some(check) = &mut self.check else { return Ok(false) };
         Ok(check.decode(packet, &mut self.decoded).is_ok() && self.decoded == samples)
     }
-
-    fn code_lossless(&mut self, samples: &[u16], packet: &mut Vec<u8>) -> Result<()> {
-        let start = packet.len();
-        self.code(samples, Setting::Lossless, packet)?;
-        let is_smaller = packet.len() - start < stored_len(&self.spec);
-        // A library's word that it is lossless is not taken for it.
-        if !is_smaller || !self.is_exact(samples, &packet[start..])? {
-            packet.truncate(start);
-            store(&self.spec, samples, packet);
-        }
-        Ok(())
-    }
 }
 
 impl Encoder for VideoEncoder {
     fn encode(&mut self, samples: &[u16], quality: Quality, packet: &mut Vec<u8>) -> Result<()> {
         check_encode_input(&self.kind.info, &self.spec, samples, quality)?;
         let start = packet.len();
-        let result = match quality {
-            Quality::Lossless => self.code_lossless(samples, packet),
-            Quality::Step(step) => {
-                let setting = Setting::Quantiser((self.kind.ladder)(self.spec.depth).nearest(step));
-                self.code(samples, setting, packet)
-            }
+        let setting = match quality {
+            Quality::Lossless => Setting::Lossless,
+            Quality::Step(step) => Setting::Quantiser((self.kind.ladder)(self.spec.depth).nearest(step)),
         };
-        if result.is_err() {
+        let is_good = self.code(samples, setting, packet).and_then(|()| {
+            let is_smaller = packet.len() - start < stored_len(&self.spec);
+            // A library's word that it is lossless is not taken for it.
+            Ok(is_smaller && (setting != Setting::Lossless || self.is_exact(samples, &packet[start..])?))
+        });
+        if !matches!(is_good, Ok(true)) {
             packet.truncate(start);
         }
-        result
+        if !is_good? {
+            store(&self.spec, samples, packet);
+        }
+        Ok(())
     }
 }
 

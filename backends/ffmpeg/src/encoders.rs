@@ -54,6 +54,7 @@ const fn info(
     codec: CodecId,
     tier: Tier,
     depths: &'static [u8],
+    excess: f32,
     least: u32,
     most: u32,
 ) -> BackendInfo {
@@ -66,6 +67,7 @@ const fn info(
         capabilities: Capabilities {
             lossless: true,
             lossy: true,
+            excess,
             depths,
             width: least..=most,
             height: least..=most,
@@ -78,7 +80,7 @@ const fn info(
 pub(crate) const DEBIAN: &str = "Debian's libavcodec59 or newer has it: apt-get install libavcodec-dev";
 
 pub(crate) static X265: EncoderKind = EncoderKind {
-    info: info("x265", CodecId::HEVC, Tier::Preferred, &[8, 10, 12], 16, 16_384),
+    info: info("x265", CodecId::HEVC, Tier::Preferred, &[8, 10, 12], 0.5, 16, 16_384),
     library: "libx265",
     remedy: DEBIAN,
     driver: &[],
@@ -90,7 +92,7 @@ pub(crate) static X265: EncoderKind = EncoderKind {
 };
 
 pub(crate) static X264: EncoderKind = EncoderKind {
-    info: info("x264", CodecId::AVC, Tier::Preferred, &[8, 10], 16, 16_384),
+    info: info("x264", CodecId::AVC, Tier::Preferred, &[8, 10], 0.5, 16, 16_384),
     library: "libx264",
     remedy: DEBIAN,
     driver: &[],
@@ -102,7 +104,7 @@ pub(crate) static X264: EncoderKind = EncoderKind {
 };
 
 pub(crate) static LIBAOM: EncoderKind = EncoderKind {
-    info: info("libaom", CodecId::AV1, Tier::Standard, &[8, 10, 12], 16, 16_384),
+    info: info("libaom", CodecId::AV1, Tier::Standard, &[8, 10, 12], 0.5, 16, 16_384),
     library: "libaom-av1",
     remedy: DEBIAN,
     driver: &[],

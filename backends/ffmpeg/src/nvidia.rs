@@ -44,6 +44,7 @@ const fn capabilities(lossless: bool, depths: &'static [u8], least: u32, most: u
     Capabilities {
         lossless,
         lossy: true,
+        excess: 0.7,
         depths,
         width: least..=most,
         height: least..=most,

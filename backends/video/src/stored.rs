@@ -1,4 +1,4 @@
-//! Packets that hold samples as they are, for what a codec's lossless mode makes larger or does not return.
+//! Packets that hold samples as they are, for what a codec makes larger, or promises losslessly and does not return.
 //!
 //! One byte `0xFF`, which begins no stream of any of the codecs, then the samples in `depth` bits each, most
 //! significant bit first, and zero bits up to a whole byte.
