@@ -227,6 +227,20 @@ mod tests {
     }
 
     #[test]
+    fn few_values_fill_the_least_height_of_a_narrow_plane_whose_padding_repeats_its_last_row() {
+        let video = Capabilities { width: 16..=1024, height: 16..=1024, ..VIDEO };
+        let tiling = plan(777, 1, 1, &video);
+        assert_eq!((tiling.spec.height, tiling.spec.width, tiling.layout), (16, 56, Layout::Folded));
+        let samples: Vec<u16> = (0..777).map(|at| at % 251).collect();
+        let mut group = Vec::new();
+        tiling.place(&samples, &mut group);
+        assert_eq!(group[..777], samples);
+        let rows: Vec<&[u16]> = group.chunks(56).collect();
+        assert_eq!((rows[14], rows[15]), (rows[13], rows[13]));
+        assert!(rows[13][49..].iter().all(|&sample| sample == tiling.spec.mid_sample()));
+    }
+
+    #[test]
     fn a_group_too_small_for_the_chunk_is_corrupt() {
         let spec = GroupSpec::new(1, 4, 4, 8, &Limits::default()).unwrap();
         for (layout, rows, cols, planes) in [
