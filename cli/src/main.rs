@@ -2,8 +2,6 @@
 
 mod args;
 mod commands;
-mod failure;
-mod input;
 mod output;
 mod report;
 mod screen;
@@ -11,6 +9,7 @@ mod screen;
 use std::process::ExitCode;
 
 use clap::Parser;
+use telecine_cli::{failure, input};
 
 use crate::args::{Cli, Command};
 

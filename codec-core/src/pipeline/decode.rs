@@ -173,7 +173,7 @@ pub(super) fn restore(
 ///
 /// # Errors
 /// As [`ChunkDecoder::decode`]; [`Error::Invalid`] for rows that the tensor does not have; [`Error::Corrupt`] when the
-/// chunks do not cover them.
+/// chunks do not cover them; [`Error::Unsupported`] where there is no memory for the result.
 pub fn decode_rows(
     registry: &Registry,
     meta: &TensorMeta,
@@ -197,6 +197,10 @@ pub fn decode_rows(
         .checked_mul(row_bytes)
         .ok_or_else(|| Error::unsupported(format!("{} is larger than memory", meta.name)))?;
     let parts = cover(meta, &matrix, chunks, &rows)?;
+    // Asked for first, because `vec!` ends the process where memory is short.
+    Vec::<u8>::new()
+        .try_reserve_exact(bytes)
+        .map_err(|_| Error::unsupported(format!("{} takes {bytes} bytes: no memory for them", meta.name)))?;
     let mut out = vec![0; bytes];
     let mut jobs = Vec::with_capacity(parts.len());
     let mut rest = out.as_mut_slice();
