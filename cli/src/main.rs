@@ -1,6 +1,8 @@
 //! The `telecine` command.
 
 mod args;
+#[cfg(unix)]
+mod bus_error;
 mod commands;
 mod output;
 mod report;
@@ -14,6 +16,8 @@ use telecine_cli::{failure, input};
 use crate::args::{Cli, Command};
 
 fn main() -> ExitCode {
+    #[cfg(unix)]
+    bus_error::end_with_a_line();
     let cli = Cli::parse();
     let outcome = match &cli.command {
         Command::Pack(args) => commands::pack::run(args),
