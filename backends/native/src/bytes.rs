@@ -45,37 +45,49 @@ pub(crate) fn take_array<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N]> {
 }
 
 /// Writes bits, low bits first.
-#[derive(Default)]
-pub(crate) struct RawWriter {
-    bytes: Vec<u8>,
+pub(crate) struct RawWriter<'a> {
+    bytes: &'a mut Vec<u8>,
     held: u64,
     count: u32,
 }
 
-impl RawWriter {
-    /// Appends up to 16 bits.
+impl<'a> RawWriter<'a> {
+    /// A writer of bits behind these bytes.
+    pub(crate) fn new(bytes: &'a mut Vec<u8>) -> Self {
+        Self { bytes, held: 0, count: 0 }
+    }
+
+    /// Appends the low `count` bits of each value.
     #[inline(always)]
-    #[expect(clippy::cast_possible_truncation, reason = "the low half")]
-    pub(crate) fn push(&mut self, bits: u32, count: u8) {
-        self.held |= u64::from(bits) << self.count;
-        self.count += u32::from(count);
-        if self.count >= 32 {
-            self.bytes.extend_from_slice(&(self.held as u32).to_le_bytes());
-            self.held >>= 32;
-            self.count -= 32;
+    #[expect(clippy::cast_possible_truncation, reason = "the low bits")]
+    pub(crate) fn push_all(&mut self, values: impl Iterator<Item = u16>, count: u8) {
+        if count == 8 && self.count == 0 {
+            self.bytes.extend(values.map(|value| value as u8));
+            return;
+        }
+        let mask = (1 << count) - 1;
+        for value in values {
+            self.held |= (u64::from(value) & mask) << self.count;
+            self.count += u32::from(count);
+            if self.count >= 32 {
+                self.bytes.extend_from_slice(&(self.held as u32).to_le_bytes());
+                self.held >>= 32;
+                self.count -= 32;
+            }
+        }
+        if self.count.is_multiple_of(8) {
+            self.flush();
         }
     }
 
-    /// Appends whole bytes to whole bytes.
-    pub(crate) fn push_bytes(&mut self, bytes: impl Iterator<Item = u8>) {
-        debug_assert_eq!(self.count, 0, "bits before bytes");
-        self.bytes.extend(bytes);
-    }
-
-    pub(crate) fn finish(mut self, out: &mut Vec<u8>) {
+    fn flush(&mut self) {
         let held = self.held.to_le_bytes();
         self.bytes.extend_from_slice(&held[..self.count.div_ceil(8) as usize]);
-        out.append(&mut self.bytes);
+        (self.held, self.count) = (0, 0);
+    }
+
+    pub(crate) fn finish(mut self) {
+        self.flush();
     }
 }
 

@@ -2,7 +2,11 @@
 //!
 //! A level `m = 2n + z0` (`m = n` without a trellis) has the symbol `q = n >> raw` and the cell `2q + z0` (`q`).
 
-use crate::model::{Alphabet, ESCAPES, max_reach};
+use std::ops::Range;
+
+use crate::histogram::Histogram;
+use crate::model::{Alphabet, max_reach};
+use crate::order::Order;
 use crate::table::{SCALE, SCALE_BITS};
 
 /// Numbers behind those of a context's cells for what lies beyond any reach: by the cell modulo 4.
@@ -52,47 +56,76 @@ impl Cells {
 
     /// Numbers the cells of all levels, and counts them.
     #[inline(always)]
-    #[expect(clippy::cast_possible_truncation, reason = "24 contexts of about a thousand numbers")]
     pub(crate) fn number_all(
         self,
         levels: &[i32],
-        contexts: &[u8],
+        order: &Order,
         alphabets: &[Alphabet],
         numbers: &mut Vec<u16>,
     ) -> Vec<u32> {
-        numbers.clear();
+        // Every level gets its number: what stood there does not matter.
         numbers.resize(levels.len(), 0);
-        if let [Alphabet { raw, .. }] = *alphabets {
-            match raw {
-                0 => self.number_single(levels, |level| level, numbers),
-                _ => self.number_single(levels, |level| self.of(level, raw), numbers),
+        let mut start = 0;
+        for (range, alphabet) in order.ranges().zip(alphabets) {
+            let (levels, numbers) = (&levels[range.clone()], &mut numbers[range]);
+            match alphabet.raw {
+                0 => self.number_context(levels, |level| level, start, numbers),
+                raw => self.number_context(levels, |level| self.of(level, raw), start, numbers),
             }
-        } else {
-            let starts: Vec<(usize, u8)> =
-                alphabets.iter().enumerate().map(|(at, a)| (at * self.count(), a.raw)).collect();
-            for ((number, &level), &context) in numbers.iter_mut().zip(levels).zip(contexts) {
-                let (start, raw) = starts[usize::from(context)];
-                *number = (start + self.number(self.of(level, raw))) as u16;
-            }
+            start += self.count();
         }
-        count(numbers, alphabets.len() * self.count())
+        count(numbers, start)
     }
 
-    /// Numbers the cells of a single context.
+    /// Numbers the cells of a context, whose numbers begin at `start`.
     #[inline(always)]
-    #[expect(clippy::cast_possible_truncation, reason = "about a thousand numbers")]
-    fn number_single(self, levels: &[i32], cell: impl Fn(i32) -> i32, numbers: &mut [u16]) {
+    #[expect(clippy::cast_possible_truncation, reason = "24 contexts of about a thousand numbers")]
+    fn number_context(self, levels: &[i32], cell: impl Fn(i32) -> i32, start: usize, numbers: &mut [u16]) {
         let half = self.half();
         let inside = |level: i32| (cell(level) + half).cast_unsigned() < 2 * half.unsigned_abs();
         if levels.iter().fold(true, |all, &level| all & inside(level)) {
+            let zero = start as i32 + half;
             for (number, &level) in numbers.iter_mut().zip(levels) {
-                *number = (cell(level) + half) as u16;
+                *number = (cell(level) + zero) as u16;
             }
         } else {
             for (number, &level) in numbers.iter_mut().zip(levels) {
-                *number = self.number(cell(level)) as u16;
+                *number = (start + self.number(cell(level))) as u16;
             }
         }
+    }
+
+    /// Numbers samples, without a trellis, as levels from `base` on; none lies beyond every reach.
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "24 contexts of about a thousand numbers")]
+    pub(crate) fn number_samples(
+        self,
+        samples: &[u16],
+        base: u16,
+        raw: u8,
+        start: usize,
+        numbers: &mut [u16],
+    ) {
+        let zero = start as i32 + self.half();
+        for (number, &sample) in numbers.iter_mut().zip(samples) {
+            *number = (((i32::from(sample) - i32::from(base)) >> raw) + zero) as u16;
+        }
+    }
+
+    /// Counts by number of a context's samples, without a trellis, for an alphabet that holds them all.
+    pub(crate) fn counts_of(self, histogram: &Histogram, alphabet: &Alphabet) -> Vec<u32> {
+        let mut counts = vec![0; self.count()];
+        for (n, &count) in (histogram.lowest..).zip(&histogram.counts).filter(|(_, count)| **count > 0) {
+            counts[self.number(n >> (alphabet.raw - histogram.raw))] += count;
+        }
+        counts
+    }
+
+    /// The numbers of a context that an alphabet does not escape.
+    pub(crate) fn numbers_within(self, alphabet: &Alphabet) -> Range<usize> {
+        let reach = (alphabet.reach + 1) << u32::from(self.trellis);
+        let place = |cell: i32| (self.half() + cell).unsigned_abs() as usize;
+        place(-reach)..place(reach)
     }
 
     /// Counts by parity and slot of an alphabet, from those of a context's numbers.
@@ -111,11 +144,6 @@ impl Cells {
             let (parity, q) = self.symbol(number);
             (parity, alphabet.slot(q))
         })
-    }
-
-    /// Whether a number of a context stands for an escape.
-    pub(crate) fn escapes(self, alphabet: &Alphabet, number: usize) -> bool {
-        alphabet.slot(self.symbol(number).1) >= alphabet.slots() - ESCAPES
     }
 
     /// The reach that makes a context's levels cheapest: symbols too rare for a frequency of their own escape.
@@ -187,99 +215,4 @@ fn count(numbers: &[u16], size: usize) -> Vec<u32> {
         counts[usize::from(number)][0] += 1;
     }
     counts.iter().map(|counts| counts.iter().sum()).collect()
-}
-
-/// The alphabets of a reach of at most `most`, one for each number of raw bits, with their costs in bits.
-///
-/// `counts` are those of `n` from `lowest` on.
-pub(crate) fn alphabet_costs(mut counts: Vec<u32>, mut lowest: i32, most: i32) -> Vec<(Alphabet, f64)> {
-    let total = f64::from(counts.iter().sum::<u32>());
-    let mut costs = Vec::with_capacity(16);
-    for raw in 0..16 {
-        let highest = lowest + i32::try_from(counts.len()).unwrap_or(i32::MAX) - 1;
-        let reach = highest.max(-1 - lowest).max(0);
-        if reach <= most {
-            let mut bits = total * f64::from(raw) + f64::from(reach) * 0.1;
-            for &count in counts.iter().filter(|&&count| count > 0) {
-                // No symbol costs more than the precision of frequencies.
-                let own = (total / f64::from(count)).log2().min(f64::from(SCALE_BITS));
-                bits += f64::from(count) * own + 6.0;
-            }
-            costs.push((Alphabet { raw, reach }, bits));
-        }
-        let next = lowest >> 1;
-        let mut halved = vec![0; ((highest >> 1) - next).unsigned_abs() as usize + 1];
-        for (n, count) in (lowest..).zip(&counts) {
-            halved[((n >> 1) - next).unsigned_abs() as usize] += count;
-        }
-        (counts, lowest) = (halved, next);
-    }
-    costs
-}
-
-/// The alphabet of least cost, the fewer raw bits first.
-pub(crate) fn cheapest(costs: &[(Alphabet, f64)]) -> (Alphabet, f64) {
-    let least = costs.iter().min_by(|a, b| a.1.total_cmp(&b.1));
-    least.copied().unwrap_or((Alphabet { raw: 0, reach: 0 }, f64::INFINITY))
-}
-
-/// An alphabet for each context, with their cost, from the costs of each context's.
-///
-/// As many raw bits everywhere are faster to code, whole bytes the fastest: they may cost a little more.
-pub(crate) fn cheapest_together(costs: &[Vec<(Alphabet, f64)>]) -> (Vec<Alphabet>, f64) {
-    let sum = |chosen: Vec<(Alphabet, f64)>| {
-        let bits = chosen.iter().map(|(_, bits)| bits).sum::<f64>();
-        (chosen.into_iter().map(|(alphabet, _)| alphabet).collect::<Vec<_>>(), bits)
-    };
-    let mut best = sum(costs.iter().map(|costs| cheapest(costs)).collect());
-    let alike = (0..16).filter_map(|raw| {
-        let of_context = |costs: &Vec<(Alphabet, f64)>| costs.iter().find(|(a, _)| a.raw == raw).copied();
-        costs.iter().map(of_context).collect::<Option<Vec<_>>>().map(sum)
-    });
-    let alike: Vec<_> = alike.collect();
-    if let Some(least) = alike.iter().min_by(|a, b| a.1.total_cmp(&b.1))
-        && least.1 < 1.004 * best.1
-    {
-        best = least.clone();
-    }
-    let whole_bytes = |(alphabets, _): &&(Vec<Alphabet>, f64)| alphabets.iter().all(|a| a.raw == 8);
-    match alike.iter().find(whole_bytes) {
-        Some(bytes) if bytes.1 < 1.004 * best.1 => bytes.clone(),
-        _ => best,
-    }
-}
-
-/// Counts of `n` from the least to the greatest, and the least.
-pub(crate) fn histogram(values: impl Iterator<Item = i32> + Clone) -> (Vec<u32>, i32) {
-    let (low, high) = values.clone().fold((i32::MAX, i32::MIN), |(a, b), n| (a.min(n), b.max(n)));
-    if low > high {
-        return (vec![0], 0);
-    }
-    let mut counts = vec![0; (high - low).unsigned_abs() as usize + 1];
-    for n in values {
-        counts[(n - low).unsigned_abs() as usize] += 1;
-    }
-    (counts, low)
-}
-
-/// The same for each of some contexts, from values with theirs.
-pub(crate) fn histograms(
-    values: impl Iterator<Item = (usize, i32)> + Clone,
-    contexts: usize,
-) -> Vec<(Vec<u32>, i32)> {
-    let mut ranges = vec![(i32::MAX, i32::MIN); contexts];
-    for (context, n) in values.clone() {
-        let range = &mut ranges[context];
-        *range = (range.0.min(n), range.1.max(n));
-    }
-    let empty = |(low, high): (i32, i32)| match low {
-        low if low > high => (vec![0], 0),
-        low => (vec![0; (high - low).unsigned_abs() as usize + 1], low),
-    };
-    let mut out: Vec<(Vec<u32>, i32)> = ranges.into_iter().map(empty).collect();
-    for (context, n) in values {
-        let (counts, low) = &mut out[context];
-        counts[(n - *low).unsigned_abs() as usize] += 1;
-    }
-    out
 }

@@ -16,28 +16,15 @@ const WIDTH: f64 = 0.35;
 /// Scales below this many quantiser spacings are alike: nearly all levels are 0.
 const SMALLEST: f64 = 0.08;
 
-/// Counts and sums of magnitudes of values by context; no contexts are a single one.
+/// How many samples there are, and the sum of their distances from the centre.
 #[inline(always)]
 #[expect(clippy::cast_precision_loss, reason = "counts and sums for a mean")]
-pub(crate) fn magnitudes(contexts: &[u8], samples: &[u16], centre: i32, count: usize) -> Vec<(f64, f64)> {
+pub(crate) fn magnitudes(samples: &[u16], centre: i32) -> (f64, f64) {
     let magnitude = |sample: u16| (i32::from(sample) - centre).unsigned_abs();
-    if contexts.is_empty() {
-        let sum: u64 = samples
-            .chunks(1 << 15)
-            .map(|part| u64::from(part.iter().map(|&s| magnitude(s)).sum::<u32>()))
-            .sum();
-        return vec![(samples.len() as f64, sum as f64)];
-    }
-    // Four sums side by side, because each waits for itself.
-    let mut sums = vec![[(0u64, 0u64); 4]; count];
-    for (contexts, samples) in contexts.chunks(4).zip(samples.chunks(4)) {
-        for (at, (&context, &sample)) in contexts.iter().zip(samples).enumerate() {
-            let sum = &mut sums[usize::from(context)][at];
-            *sum = (sum.0 + 1, sum.1 + u64::from(magnitude(sample)));
-        }
-    }
-    let total = |sums: &[(u64, u64); 4]| sums.iter().fold((0, 0), |a, b| (a.0 + b.0, a.1 + b.1));
-    sums.iter().map(total).map(|(count, sum)| (count as f64, sum as f64)).collect()
+    // A magnitude is at most 2¹⁶.
+    let part = |part: &[u16]| u64::from(part.iter().map(|&sample| magnitude(sample)).sum::<u32>());
+    let sum: u64 = samples.chunks(1 << 15).map(part).sum();
+    (samples.len() as f64, sum as f64)
 }
 
 /// Sums of magnitudes of the rows and of the columns of a plane.
@@ -83,33 +70,6 @@ pub(crate) struct Classes {
 impl Classes {
     pub(crate) fn single() -> Self {
         Self { contexts: 1, rows: Vec::new(), cols: Vec::new() }
-    }
-
-    /// Sets the context of every sample of a plane, row by row; nothing where there is only one context.
-    #[inline(always)]
-    pub(crate) fn contexts(&self, height: usize, width: usize, out: &mut Vec<u8>) {
-        out.clear();
-        if self.contexts == 1 {
-            return;
-        }
-        #[expect(
-            clippy::cast_possible_truncation,
-            clippy::cast_possible_wrap,
-            reason = "at most MAX_CONTEXTS"
-        )]
-        let last = self.contexts as i16 - 1;
-        out.resize(height * width, 0);
-        for (&row, out) in self.rows.iter().zip(out.chunks_exact_mut(width)) {
-            for (&col, out) in self.cols.iter().zip(out) {
-                #[expect(
-                    clippy::cast_possible_truncation,
-                    clippy::cast_sign_loss,
-                    reason = "0 to `last` by the clamp"
-                )]
-                let context = row.saturating_add(col).max(0).min(last) as u8;
-                *out = context;
-            }
-        }
     }
 
     /// Classes by mean distance of samples from `centre`, where they promise to pay; `unit` is a sample in units of the

@@ -4,8 +4,9 @@ use telecine_core::{Error, Result};
 
 use crate::bytes::{read_length, take, take_array};
 use crate::context::{Classes, MAX_CONTEXTS};
-use crate::model::{Alphabet, code_distribution};
-use crate::plain;
+use crate::model::{Alphabet, Distribution, code_distribution};
+use crate::order::Order;
+use crate::plain::Plain;
 use crate::plane::{CONSTANT, LOWEST, MAX_LOG2_LANES, PlaneSpec, SPACINGS};
 use crate::range::{Bit, Number, Reader};
 use crate::simd::Way;
@@ -13,8 +14,8 @@ use crate::symbols::{Cursor, Job, PADDING, Tables};
 use crate::table::TableModel;
 use crate::trellis::Trellis;
 
-/// Planes of fewer samples are decoded without tables: filling those would take longer.
-const FEW: usize = 4096;
+/// Contexts of fewer samples are decoded without tables: filling those would take longer.
+const FEW: usize = 512;
 
 /// Buffers for decoding planes.
 #[derive(Debug)]
@@ -22,7 +23,10 @@ pub(crate) struct PlaneDecoder {
     /// `None` decodes without tables.
     way: Option<Way>,
     tables: Tables,
-    contexts: Vec<u8>,
+    /// Samples in coding order.
+    coded: Vec<u16>,
+    /// Samples on their way from there.
+    held: Vec<u16>,
     words: Vec<u8>,
     raw: Vec<u8>,
 }
@@ -30,7 +34,8 @@ pub(crate) struct PlaneDecoder {
 impl PlaneDecoder {
     /// A decoder that goes this way; without one, the plain way.
     pub(crate) fn new(way: Option<Way>) -> Self {
-        Self { way, tables: Tables::default(), contexts: Vec::new(), words: Vec::new(), raw: Vec::new() }
+        let (coded, held) = (Vec::new(), Vec::new());
+        Self { way, tables: Tables::default(), coded, held, words: Vec::new(), raw: Vec::new() }
     }
 
     /// Fills `samples` from the packet part, which must end where the plane does.
@@ -72,10 +77,7 @@ impl PlaneDecoder {
         } else {
             Classes { contexts, rows: vec![0; spec.height], cols: vec![0; spec.width] }.code(&mut side)?
         };
-        self.contexts.clear();
-        if contexts > 1 {
-            classes.contexts(spec.height, spec.width, &mut self.contexts);
-        }
+        let order = Order::of(&classes, spec.height, spec.width);
         let mut models = (Number::default(), TableModel::default());
         let mut distributions = Vec::with_capacity(contexts);
         for _ in 0..contexts {
@@ -98,24 +100,51 @@ impl PlaneDecoder {
             spacing,
             centre: if has_trellis { spec.mid() } else { base },
             max: i32::from(spec.max()),
-            contexts: &self.contexts,
-            distributions: &distributions,
             words: &self.words,
             raw: &self.raw,
         };
         let escapes = (Number::default(), Bit::default());
-        let mut cursor = Cursor { at: 0, states, paths: vec![0; lanes], word: 0, raw: 0, side, escapes };
-        if let Some(way) = self.way.filter(|_| spec.samples() >= FEW) {
-            self.tables.fill(&distributions, has_trellis);
-            way.run(&job, &self.tables, &mut cursor, samples)?;
+        let mut cursor = Cursor { states, paths: vec![0; lanes], word: 0, raw: 0, side, escapes };
+        if order.is_plain() {
+            decode_all(self.way, &mut self.tables, &job, &distributions, &order, &mut cursor, samples)?;
+        } else {
+            self.coded.resize(samples.len(), 0);
+            let coded = &mut self.coded;
+            decode_all(self.way, &mut self.tables, &job, &distributions, &order, &mut cursor, coded)?;
+            order.scatter(&self.coded, &mut self.held, samples);
         }
-        plain::run(&job, &mut cursor, samples)?;
         let all_taken = cursor.word == word_bytes && cursor.raw.div_ceil(8) == bytes.len();
         if !all_taken || cursor.states.iter().any(|&state| state != LOWEST) {
             return Err(Error::corrupt("a tns1 packet goes on after its last sample"));
         }
         Ok(())
     }
+}
+
+/// Decodes samples in coding order.
+fn decode_all(
+    way: Option<Way>,
+    tables: &mut Tables,
+    job: &Job<'_>,
+    distributions: &[Distribution],
+    order: &Order,
+    cursor: &mut Cursor<'_>,
+    samples: &mut [u16],
+) -> Result<()> {
+    let lanes = cursor.states.len();
+    for (distribution, mut range) in distributions.iter().zip(order.ranges()) {
+        let plain = Plain::of(distribution);
+        if let Some(way) = way.filter(|_| lanes > 1 && range.len() >= FEW) {
+            // Whole steps of all lanes; what comes before and after is decoded plainly.
+            let whole = range.start.next_multiple_of(lanes)..range.end / lanes * lanes;
+            plain.run(job, cursor, range.start % lanes, &mut samples[range.start..whole.start])?;
+            tables.fill(distribution, job.has_trellis());
+            way.run(job, tables, cursor, &mut samples[whole.clone()])?;
+            range.start = whole.end;
+        }
+        plain.run(job, cursor, range.start % lanes, &mut samples[range])?;
+    }
+    Ok(())
 }
 
 /// Copies bytes that vectors will be read from.

@@ -1,13 +1,17 @@
 //! Writing a plane.
 
+use std::ops::Range;
+
 use telecine_core::{Effort, Quality, Result};
 
 use crate::bytes::{RawWriter, write_varint};
-use crate::cells::{Cells, alphabet_costs, cheapest, cheapest_together, histogram, histograms};
+use crate::cells::Cells;
 use crate::context::{Classes, magnitudes};
 use crate::entropy;
+use crate::histogram::{Histogram, cheapest, cheapest_together};
 use crate::model::{Alphabet, ESCAPES, REACH_OF_SAMPLES, REACH_OF_TRELLIS, code_distribution};
-use crate::plane::{CONSTANT, MAX_LOG2_LANES, PlaneSpec, code_escape, log2_lanes, split};
+use crate::order::Order;
+use crate::plane::{CONSTANT, PlaneSpec, code_escape, log2_lanes};
 use crate::range::{Bit, Number, Writer};
 use crate::rates::Rates;
 use crate::search::{Input, Search, Shape};
@@ -23,10 +27,13 @@ const FEW_ZEROS: f32 = 0.7;
 /// Buffers for encoding planes.
 #[derive(Debug, Default)]
 pub(crate) struct PlaneEncoder {
+    /// Samples in coding order.
+    coded: Vec<u16>,
+    /// Samples on their way there.
+    held: Vec<u16>,
     values: Vec<f32>,
+    /// Levels of the search; none without one.
     levels: Vec<i32>,
-    /// The context of each sample; none where there is only one context.
-    contexts: Vec<u8>,
     /// The number of each level's cell.
     numbers: Vec<u16>,
     words: Vec<u16>,
@@ -41,7 +48,16 @@ struct Models {
     /// The sample of level 0, without a trellis.
     base: u16,
     classes: Classes,
+    order: Order,
     alphabets: Vec<Alphabet>,
+    /// How often each cell occurs, numbered through all contexts.
+    counts: Vec<u32>,
+}
+
+impl Models {
+    fn cells(&self) -> Cells {
+        Cells { trellis: self.trellis.log2_states > 0 }
+    }
 }
 
 impl PlaneEncoder {
@@ -103,39 +119,50 @@ impl PlaneEncoder {
             write_constant(1 << (spec.depth - 1), out);
             return Ok(());
         }
-        self.write(spec, &mut models, out)
+        self.write(&mut models, out)
     }
 
     /// Lossless: levels are samples around `base`.
+    #[inline(always)]
     fn model_levels(&mut self, spec: &PlaneSpec, samples: &[u16], base: u16) -> Models {
-        self.levels.clear();
-        self.levels.extend(samples.iter().map(|&sample| i32::from(sample) - i32::from(base)));
-        let mut best: Option<(f64, Classes, Vec<Alphabet>)> = None;
-        for classes in [Classes::of(samples, i32::from(base), 1.0, spec.width), Classes::single()] {
-            if best.as_ref().is_some_and(|(_, classes, _)| classes.contexts == 1) {
-                break;
-            }
-            classes.contexts(spec.height, spec.width, &mut self.contexts);
+        let mut classes = Classes::of(samples, base.into(), 1.0, spec.width);
+        let mut order = Order::of(&classes, spec.height, spec.width);
+        order.gather(samples, &mut self.held, &mut self.coded);
+        let spectrum = |range: Range<usize>| Histogram::of_samples(&self.coded[range], base);
+        let mut histograms: Vec<Histogram> = order.ranges().map(spectrum).collect();
+        let costs = |histograms: &[Histogram]| {
+            let of_context = |histogram: &Histogram| histogram.costs(REACH_OF_SAMPLES);
+            cheapest_together(&histograms.iter().map(of_context).collect::<Vec<_>>())
+        };
+        let (mut alphabets, bits) = costs(&histograms);
+        if classes.contexts > 1 {
+            let whole = [Histogram::sum(&histograms)];
+            let single = costs(&whole);
             #[expect(clippy::cast_precision_loss, reason = "counts for a cost")]
-            let mut cost = 3.0 * (classes.rows.len() + classes.cols.len()) as f64;
-            let histograms = self.histograms(classes.contexts, |level| level).into_iter();
-            let costs = histograms.map(|(counts, lowest)| alphabet_costs(counts, lowest, REACH_OF_SAMPLES));
-            let (alphabets, bits) = cheapest_together(&costs.collect::<Vec<_>>());
-            cost += bits;
-            if best.as_ref().is_none_or(|(least, _, _)| cost < *least) {
-                best = Some((cost, classes, alphabets));
+            let classes_bits = 3.0 * (classes.rows.len() + classes.cols.len()) as f64;
+            if single.1 <= bits + classes_bits {
+                classes = Classes::single();
+                order = Order::of(&classes, spec.height, spec.width);
+                order.gather(samples, &mut self.held, &mut self.coded);
+                (alphabets, histograms) = (single.0, whole.into());
             }
         }
-        let (_, classes, alphabets) = best.unwrap_or((0.0, Classes::single(), Vec::new()));
-        classes.contexts(spec.height, spec.width, &mut self.contexts);
-        Models {
-            trellis: Trellis::NONE,
-            log2_lanes: log2_lanes(spec.samples(), MAX_LOG2_LANES - 1),
-            spacing: 1.0,
-            base,
-            classes,
-            alphabets,
+        let cells = Cells { trellis: false };
+        let counts = histograms.iter().zip(&alphabets).flat_map(|(h, a)| cells.counts_of(h, a)).collect();
+        let mut start = 0;
+        self.numbers.resize(samples.len(), 0);
+        for (range, alphabet) in order.ranges().zip(&alphabets) {
+            cells.number_samples(
+                &self.coded[range.clone()],
+                base,
+                alphabet.raw,
+                start,
+                &mut self.numbers[range],
+            );
+            start += cells.count();
         }
+        let log2_lanes = log2_lanes(spec.samples());
+        Models { trellis: Trellis::NONE, log2_lanes, spacing: 1.0, base, classes, order, alphabets, counts }
     }
 
     /// Lossy: levels by search through a trellis.
@@ -152,11 +179,17 @@ impl PlaneEncoder {
         // Finer than the grid gains nothing, and keeps levels within 17 bits.
         let spacing = (step * trellis.spacing).clamp(0.5, 32_768.0);
         let (mid, inverse) = (spec.mid(), 1.0 / spacing);
-        self.values.clear();
-        self.values.extend(samples.iter().map(|&sample| (i32::from(sample) - mid) as f32 * inverse));
         let classes = Classes::of(samples, mid, inverse.into(), spec.width);
-        classes.contexts(spec.height, spec.width, &mut self.contexts);
-        let sums = magnitudes(&self.contexts, samples, mid, classes.contexts);
+        let order = Order::of(&classes, spec.height, spec.width);
+        let coded = if order.is_plain() {
+            samples
+        } else {
+            order.gather(samples, &mut self.held, &mut self.coded);
+            &self.coded
+        };
+        self.values.clear();
+        self.values.extend(coded.iter().map(|&sample| (i32::from(sample) - mid) as f32 * inverse));
+        let sums: Vec<(f64, f64)> = order.ranges().map(|range| magnitudes(&coded[range], mid)).collect();
         #[expect(clippy::cast_possible_truncation, reason = "a mean")]
         let mean = |&(count, sum): &(f64, f64)| (sum / count.max(1.0)) as f32 * inverse;
         let means: Vec<f32> = sums.iter().map(mean).collect();
@@ -166,14 +199,15 @@ impl PlaneEncoder {
         let all = sums.iter().fold((0.0, 0.0), |all, own| (all.0 + own.0, all.1 + own.1));
         let passes = if effort == Effort::Fast && mean(&all) > FEW_ZEROS { 1 } else { 2 };
         let mut rates: Option<Rates> = None;
-        let log2_lanes = log2_lanes(spec.samples(), MAX_LOG2_LANES - 1);
+        let log2_lanes = log2_lanes(spec.samples());
         self.levels.clear();
         self.levels.resize(spec.samples(), 0);
+        let cells = Cells { trellis: true };
         for pass in 0..passes {
             let last = pass + 1 == passes;
             let input = Input {
                 values: &self.values,
-                contexts: &self.contexts,
+                ends: &order.ends,
                 shapes: &shapes,
                 rates: rates.as_ref(),
                 lanes: 1 << log2_lanes,
@@ -181,33 +215,22 @@ impl PlaneEncoder {
             // Early passes only count.
             self.search.run(if last { &trellis } else { &fast }, input, &mut self.levels);
             if !last {
-                let counts = self.count(&mut alphabets, true);
+                let counts = cells.number_all(&self.levels, &order, &alphabets, &mut self.numbers);
+                let counts = slot_counts(cells, &mut alphabets, &counts);
                 rates = Some(Rates::of_counts(&alphabets, &counts));
             }
         }
-        self.spare_raw_bits(&mut alphabets);
+        self.spare_raw_bits(&order, &mut alphabets);
+        let counts = cells.number_all(&self.levels, &order, &alphabets, &mut self.numbers);
         let spacing = spacing * self.gain();
-        Models { trellis, log2_lanes, spacing, base: 0, classes, alphabets }
-    }
-
-    /// Counts of a function of the levels of each context, from the least value to the greatest, and the least.
-    fn histograms(&self, contexts: usize, of: impl Fn(i32) -> i32 + Clone) -> Vec<(Vec<u32>, i32)> {
-        if self.contexts.is_empty() {
-            return vec![histogram(self.levels.iter().map(|&level| of(level)))];
-        }
-        let levels = self.levels.iter().zip(&self.contexts);
-        histograms(levels.map(|(&level, &context)| (usize::from(context), of(level))), contexts)
+        Models { trellis, log2_lanes, spacing, base: 0, classes, order, alphabets, counts }
     }
 
     /// Takes raw bits back where coding them is cheaper: the spread foretells no peaks, such as many exact zeros.
-    fn spare_raw_bits(&self, alphabets: &mut [Alphabet]) {
-        if alphabets.iter().all(|alphabet| alphabet.raw == 0) {
-            return;
-        }
-        let histograms = self.histograms(alphabets.len(), |level| level >> 1);
-        let pairs = alphabets.iter_mut().zip(histograms).filter(|(alphabet, _)| alphabet.raw > 0);
-        for (alphabet, (counts, lowest)) in pairs {
-            let costs = alphabet_costs(counts, lowest, REACH_OF_TRELLIS);
+    fn spare_raw_bits(&self, order: &Order, alphabets: &mut [Alphabet]) {
+        let pairs = alphabets.iter_mut().zip(order.ranges()).filter(|(alphabet, _)| alphabet.raw > 0);
+        for (alphabet, range) in pairs {
+            let costs = Histogram::of_levels(&self.levels[range], 1).costs(REACH_OF_TRELLIS);
             let now =
                 costs.iter().find(|(a, _)| a.raw == alphabet.raw).map_or(f64::INFINITY, |(_, bits)| *bits);
             // The estimate knows nothing of parities and little of tables: only a clear gain counts.
@@ -247,25 +270,10 @@ impl PlaneEncoder {
         if energy > 0.0 { ((cross / energy) as f32).clamp(0.5, 2.0) } else { 1.0 }
     }
 
-    /// Numbers and counts the cells of all levels, and sets the reach of alphabets to what is cheapest; gives the
-    /// counts by context, parity and slot.
     #[inline(always)]
-    fn count(&mut self, alphabets: &mut [Alphabet], trellis: bool) -> Vec<[Vec<u32>; 2]> {
-        let cells = Cells { trellis };
-        let counts = cells.number_all(&self.levels, &self.contexts, alphabets, &mut self.numbers);
-        let pairs = alphabets.iter_mut().zip(counts.chunks_exact(cells.count()));
-        pairs
-            .map(|(alphabet, counts)| {
-                alphabet.reach = cells.best_reach(counts);
-                cells.slot_counts(alphabet, counts)
-            })
-            .collect()
-    }
-
-    #[inline(always)]
-    fn write(&mut self, spec: &PlaneSpec, models: &mut Models, out: &mut Vec<u8>) -> Result<()> {
-        let trellis = models.trellis.log2_states > 0;
-        let counts = self.count(&mut models.alphabets, trellis);
+    fn write(&mut self, models: &mut Models, out: &mut Vec<u8>) -> Result<()> {
+        let cells = models.cells();
+        let counts = slot_counts(cells, &mut models.alphabets, &models.counts);
         let symmetric = prefers_symmetry(&models.alphabets, &counts);
         let mut side = Writer::new();
         models.classes.code(&mut side)?;
@@ -277,16 +285,14 @@ impl PlaneEncoder {
                 &mut table_models,
                 *alphabet,
                 Some(counts),
-                trellis,
+                cells.trellis,
                 symmetric,
             )?);
         }
-        let cells = Cells { trellis };
         let lanes = 1 << models.log2_lanes;
         let states = entropy::encode(&distributions, cells, &self.numbers, lanes, &mut self.words);
-        let raw = self.write_raw(&models.alphabets, trellis);
         if counts.iter().flatten().any(|counts| counts[counts.len() - ESCAPES..] != [0; ESCAPES]) {
-            self.write_escapes(&models.alphabets, cells, &mut side)?;
+            self.write_escapes(models, &mut side)?;
         }
         let side = side.finish();
         #[expect(clippy::cast_possible_truncation, reason = "at most MAX_CONTEXTS")]
@@ -295,12 +301,11 @@ impl PlaneEncoder {
             models.log2_lanes | if symmetric { 0x80 } else { 0 },
             models.classes.contexts as u8,
         ]);
-        if trellis {
+        if cells.trellis {
             out.extend_from_slice(&models.spacing.to_le_bytes());
         } else {
             out.extend_from_slice(&models.base.to_le_bytes());
         }
-        debug_assert_eq!(self.levels.len(), spec.samples());
         write_varint(side.len() as u64, out);
         out.extend_from_slice(&side);
         write_varint(self.words.len() as u64, out);
@@ -310,53 +315,67 @@ impl PlaneEncoder {
         for (bytes, word) in out[start..].as_chunks_mut::<2>().0.iter_mut().zip(&self.words) {
             *bytes = word.to_le_bytes();
         }
-        raw.finish(out);
+        self.write_raw(models, out);
         Ok(())
     }
 
     /// The uncoded bits of all levels.
-    #[expect(clippy::cast_possible_truncation, reason = "the low byte")]
-    fn write_raw(&self, alphabets: &[Alphabet], trellis: bool) -> RawWriter {
-        let mut raw = RawWriter::default();
-        let n = |level: i32| split(level, trellis).1.cast_unsigned();
-        let counts = || alphabets.iter().map(|alphabet| alphabet.raw);
-        match (counts().min(), counts().max()) {
-            (_, None | Some(0)) => (),
-            (Some(8), Some(8)) => raw.push_bytes(self.levels.iter().map(|&level| n(level) as u8)),
-            (Some(least), Some(most)) if least == most => {
-                self.levels.iter().for_each(|&level| raw.push(n(level) & ((1 << most) - 1), most));
-            }
-            _ => {
-                for (&level, &context) in self.levels.iter().zip(&self.contexts) {
-                    let count = alphabets[usize::from(context)].raw;
-                    raw.push(n(level) & ((1 << count) - 1), count);
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "the low bits")]
+    fn write_raw(&self, models: &Models, out: &mut Vec<u8>) {
+        let mut raw = RawWriter::new(out);
+        for (range, alphabet) in models.order.ranges().zip(&models.alphabets) {
+            match alphabet.raw {
+                0 => (),
+                count if models.cells().trellis => {
+                    raw.push_all(self.levels[range].iter().map(|&level| (level >> 1) as u16), count);
+                }
+                count => {
+                    raw.push_all(
+                        self.coded[range].iter().map(|sample| sample.wrapping_sub(models.base)),
+                        count,
+                    );
                 }
             }
         }
-        raw
+        raw.finish();
     }
 
-    fn write_escapes(&self, alphabets: &[Alphabet], cells: Cells, side: &mut Writer) -> Result<()> {
-        let escapes: Vec<bool> = alphabets
-            .iter()
-            .flat_map(|alphabet| (0..cells.count()).map(move |number| cells.escapes(alphabet, number)))
-            .collect();
-        let mut models = (Number::default(), Bit::default());
-        let mut positions = Vec::new();
-        for (start, numbers) in (0..).step_by(64).zip(self.numbers.chunks(64)) {
-            // Escapes are rare: most runs have none.
-            if numbers.iter().fold(false, |any, &number| any | escapes[usize::from(number)]) {
-                let own = (start..).zip(numbers).filter(|(_, number)| escapes[usize::from(**number)]);
-                positions.extend(own.map(|(at, _)| at));
+    fn write_escapes(&self, models: &Models, side: &mut Writer) -> Result<()> {
+        let cells = models.cells();
+        let mut escape_models = (Number::default(), Bit::default());
+        for (context, (range, alphabet)) in models.order.ranges().zip(&models.alphabets).enumerate() {
+            let start = context * cells.count();
+            let inside = cells.numbers_within(alphabet);
+            let escapes = |&number: &u16| !inside.contains(&(usize::from(number) - start));
+            for (first, numbers) in range.clone().step_by(64).zip(self.numbers[range].chunks(64)) {
+                // Escapes are rare: most runs have none.
+                if !numbers.iter().fold(false, |any, number| any | escapes(number)) {
+                    continue;
+                }
+                for (at, _) in (first..).zip(numbers).filter(|(_, number)| escapes(number)) {
+                    let n = if cells.trellis {
+                        self.levels[at] >> 1
+                    } else {
+                        i32::from(self.coded[at]) - i32::from(models.base)
+                    };
+                    code_escape(side, &mut escape_models, alphabet, n >> alphabet.raw)?;
+                }
             }
-        }
-        for at in positions {
-            let alphabet = &alphabets[self.contexts.get(at).map_or(0, |&context| usize::from(context))];
-            let (_, n) = split(self.levels[at], cells.trellis);
-            code_escape(side, &mut models, alphabet, n >> alphabet.raw)?;
         }
         Ok(())
     }
+}
+
+/// Sets the reach of alphabets to what is cheapest; gives the counts by context, parity and slot.
+fn slot_counts(cells: Cells, alphabets: &mut [Alphabet], counts: &[u32]) -> Vec<[Vec<u32>; 2]> {
+    let pairs = alphabets.iter_mut().zip(counts.chunks_exact(cells.count()));
+    pairs
+        .map(|(alphabet, counts)| {
+            alphabet.reach = cells.best_reach(counts);
+            cells.slot_counts(alphabet, counts)
+        })
+        .collect()
 }
 
 /// The alphabet of a Gaussian with this mean magnitude, in units of the spacing, of any reach.

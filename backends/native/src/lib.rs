@@ -7,8 +7,10 @@ mod context;
 mod decode;
 mod encode;
 mod entropy;
+mod histogram;
 mod instructions;
 mod model;
+mod order;
 mod plain;
 mod plane;
 mod range;
@@ -17,6 +19,7 @@ mod search;
 mod simd;
 mod symbols;
 mod table;
+mod transpose;
 mod trellis;
 
 pub use backend::Native;

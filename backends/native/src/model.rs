@@ -10,6 +10,9 @@ use crate::table::{Logs, TableModel, frequencies, logs_of};
 pub(crate) const REACH_OF_TRELLIS: i32 = 125;
 pub(crate) const REACH_OF_SAMPLES: i32 = 505;
 
+/// Raw bits of a level, at most.
+pub(crate) const MAX_RAW: u8 = 15;
+
 /// The largest reach of alphabets.
 pub(crate) fn max_reach(trellis: bool) -> i32 {
     if trellis { REACH_OF_TRELLIS } else { REACH_OF_SAMPLES }
@@ -55,7 +58,7 @@ impl Alphabet {
         let raw = model.unsigned(coder, u32::from(self.raw))?;
         let reach = model.unsigned(coder, self.reach.unsigned_abs())?;
         match (u8::try_from(raw), i32::try_from(reach)) {
-            (Ok(raw @ 0..=16), Ok(reach)) if reach <= max_reach(trellis) => Ok(Self { raw, reach }),
+            (Ok(raw @ 0..=MAX_RAW), Ok(reach)) if reach <= max_reach(trellis) => Ok(Self { raw, reach }),
             _ => Err(Error::corrupt(format!(
                 "an alphabet of {raw} raw bits and reach {reach} in a tns1 packet"
             ))),
@@ -90,7 +93,8 @@ pub(crate) fn code_distribution(
     let alphabet = alphabet.code(coder, &mut models.0, trellis)?;
     let mut tables = [Vec::new(), Vec::new()];
     for (parity, frequencies_out) in tables.iter_mut().enumerate().take(if trellis { 2 } else { 1 }) {
-        // For each slot, where its count goes in the list that is sent.
+        // For each slot, where its count goes in the list that is sent: in ascending order without gaps, halves first,
+        // escapes last.
         let sent = |slot: usize| match alphabet.symbol(slot) {
             Ok(q) if symmetric => {
                 let mirrored = mirror(&alphabet, parity, trellis, q);
@@ -99,27 +103,26 @@ pub(crate) fn code_distribution(
             Ok(_) => slot,
             Err(parity) => alphabet.slots() - ESCAPES + parity.unsigned_abs() as usize,
         };
-        let sent_slots: Vec<usize> = {
-            // Slots in ascending order without gaps: halves first, escapes last.
-            let mut used: Vec<usize> = (0..alphabet.slots()).map(sent).collect();
-            used.sort_unstable();
-            used.dedup();
-            used
-        };
-        let place = |slot: usize| sent_slots.binary_search(&sent(slot)).unwrap_or(0);
-        let mut weights = vec![0f64; sent_slots.len()];
-        let mut shared = vec![0u32; sent_slots.len()];
-        for slot in 0..alphabet.slots() {
-            shared[place(slot)] += 1;
-            if let Some(counts) = counts {
-                weights[place(slot)] += f64::from(counts[parity][slot]);
+        let mut places: Vec<usize> = (0..alphabet.slots()).map(sent).collect();
+        let mut shared = vec![0u32; alphabet.slots()];
+        places.iter().for_each(|&sent| shared[sent] += 1);
+        let ranks: Vec<usize> = shared
+            .iter()
+            .scan(0, |rank, &shared| {
+                *rank += usize::from(shared > 0);
+                Some(rank.saturating_sub(1))
+            })
+            .collect();
+        places.iter_mut().for_each(|sent| *sent = ranks[*sent]);
+        shared.retain(|&shared| shared > 0);
+        let mut weights = vec![0f64; shared.len()];
+        if let Some(counts) = counts {
+            for (&place, &count) in places.iter().zip(&counts[parity]) {
+                weights[place] += f64::from(count) / f64::from(shared[place]);
             }
         }
-        for (weight, &shared) in weights.iter_mut().zip(&shared) {
-            *weight /= f64::from(shared.max(1));
-        }
         let logs = models.1.code(coder, &logs_of(&weights))?;
-        let spread: Logs = (0..alphabet.slots()).map(|slot| logs[place(slot)]).collect();
+        let spread: Logs = places.iter().map(|&place| logs[place]).collect();
         *frequencies_out = frequencies(&spread)?;
     }
     Ok(Distribution { alphabet, frequencies: tables })

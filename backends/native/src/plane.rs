@@ -32,6 +32,8 @@ impl PlaneSpec {
 pub(crate) const MAX_LOG2_LANES: u8 = 6;
 /// A lane is worth its state's 4 bytes from this many samples on.
 const LANE_SAMPLES: usize = 4096;
+/// From this many samples on, the most lanes are worth it, for machines with wide vectors.
+const MANY_SAMPLES: usize = 1 << 20;
 /// The least value of a coder state between symbols.
 pub(crate) const LOWEST: u32 = 1 << 15;
 /// Spacings that a packet may state: no level of a table then leaves 31 bits.
@@ -39,13 +41,9 @@ pub(crate) const SPACINGS: std::ops::RangeInclusive<f32> = 0.0625..=65536.0;
 /// First byte of a plane whose samples are all equal; the sample follows.
 pub(crate) const CONSTANT: u8 = 0xff;
 
-/// Parity and `n` of a level.
-pub(crate) fn split(level: i32, trellis: bool) -> (usize, i32) {
-    if trellis { ((level & 1) as usize, level >> 1) } else { (0, level) }
-}
-
-/// Lanes for a plane of this many samples, as a power of two, at most `most`.
-pub(crate) fn log2_lanes(samples: usize, most: u8) -> u8 {
+/// Lanes for a plane of this many samples, as a power of two.
+pub(crate) fn log2_lanes(samples: usize) -> u8 {
+    let most = if samples < MANY_SAMPLES { MAX_LOG2_LANES - 1 } else { MAX_LOG2_LANES };
     let lanes = (samples / LANE_SAMPLES).max(1).ilog2();
     u8::try_from(lanes).unwrap_or(most).min(most)
 }

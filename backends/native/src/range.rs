@@ -140,6 +140,7 @@ impl<'a> Reader<'a> {
 }
 
 impl Coder for Reader<'_> {
+    #[inline]
     fn bit(&mut self, _: bool, model: &mut Bit) -> Result<bool> {
         let bound = model.bound(self.range);
         let bit = self.code >= bound;
@@ -153,13 +154,12 @@ impl Coder for Reader<'_> {
         while self.range < TOP {
             self.range <<= 8;
             self.code = self.code << 8 | self.byte();
+            // An honest stream ends at most a few bytes before its reader does; a hostile one must not go on for ever.
+            if self.missing > 64 {
+                return Err(Error::corrupt("side information of a tns1 packet ends early"));
+            }
         }
-        // An honest stream ends at most a few bytes before its reader does; a hostile one must not go on for ever.
-        if self.missing > 64 {
-            Err(Error::corrupt("side information of a tns1 packet ends early"))
-        } else {
-            Ok(bit)
-        }
+        Ok(bit)
     }
 }
 

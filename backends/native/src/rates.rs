@@ -22,8 +22,9 @@ pub(crate) struct Rates {
 impl Rates {
     /// Where the costs of a context start.
     #[inline(always)]
-    pub(crate) fn start(context: u8) -> u32 {
-        u32::from(context) * SPAN
+    #[expect(clippy::cast_possible_truncation, reason = "contexts are few")]
+    pub(crate) fn start(context: usize) -> u32 {
+        context as u32 * SPAN
     }
 
     /// The place of a level's cost.

@@ -21,9 +21,6 @@ pub(crate) struct Job<'a> {
     pub(crate) centre: i32,
     /// The largest sample.
     pub(crate) max: i32,
-    /// The context of each sample, below the number of distributions; none where there is only one context.
-    pub(crate) contexts: &'a [u8],
-    pub(crate) distributions: &'a [Distribution],
     /// Words of 2 bytes, then [`PADDING`].
     pub(crate) words: &'a [u8],
     /// Raw bits, then [`PADDING`].
@@ -39,11 +36,6 @@ impl Job<'_> {
         8 * (self.raw.len() - PADDING)
     }
 
-    /// The context of a sample.
-    pub(crate) fn context(&self, at: usize) -> usize {
-        self.contexts.get(at).map_or(0, |&context| usize::from(context))
-    }
-
     /// Whether levels have parities.
     pub(crate) fn has_trellis(&self) -> bool {
         self.trellis.log2_states > 0
@@ -53,8 +45,6 @@ impl Job<'_> {
 /// How far decoding has come.
 #[derive(Debug)]
 pub(crate) struct Cursor<'a> {
-    /// The next sample.
-    pub(crate) at: usize,
     /// The coder's state of each lane.
     pub(crate) states: Vec<u32>,
     /// The trellis state of each lane.
@@ -105,29 +95,30 @@ pub(crate) fn cell(q: i32, parity: usize, trellis: bool) -> i32 {
     if trellis { q << 1 | i32::from(parity == 1) } else { q }
 }
 
-/// Decoding tables with one 32-bit entry per position of the scale.
+/// The decoding tables of a context, for even and odd parity, with one 32-bit entry per position of the scale.
 ///
 /// An entry is `offset | frequency << 11 | …`. With a trellis, bit 22 is the low bit of the symbol and bits 23 to 31
-/// are the cell, signed; without, bits 22 to 31 are. Table `2 · context + parity` starts at 2048 times its number.
-#[derive(Debug, Default)]
+/// are the cell, signed; without, bits 22 to 31 are.
+#[derive(Debug)]
 pub(crate) struct Tables {
-    pub(crate) entries: Vec<u32>,
+    pub(crate) alphabet: Alphabet,
+    pub(crate) entries: Box<[u32; 2 * SCALE as usize]>,
+}
+
+impl Default for Tables {
+    fn default() -> Self {
+        Self { alphabet: Alphabet { raw: 0, reach: 0 }, entries: Box::new([0; 2 * SCALE as usize]) }
+    }
 }
 
 impl Tables {
     /// Fills the tables.
-    pub(crate) fn fill(&mut self, distributions: &[Distribution], trellis: bool) {
-        let count = 2 * distributions.len();
-        if self.entries.len() < count << SCALE_BITS {
-            self.entries.resize(count << SCALE_BITS, 0);
-        }
-        let tables = self.entries.as_chunks_mut::<{ 2 * SCALE as usize }>().0;
-        for (distribution, tables) in distributions.iter().zip(tables) {
-            let (even, odd) = tables.split_at_mut(SCALE as usize);
-            fill_table(distribution, 0, trellis, even);
-            if trellis {
-                fill_table(distribution, 1, trellis, odd);
-            }
+    pub(crate) fn fill(&mut self, distribution: &Distribution, trellis: bool) {
+        self.alphabet = distribution.alphabet;
+        let (even, odd) = self.entries.split_at_mut(SCALE as usize);
+        fill_table(distribution, 0, trellis, even);
+        if trellis {
+            fill_table(distribution, 1, trellis, odd);
         }
     }
 }

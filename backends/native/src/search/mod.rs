@@ -18,7 +18,7 @@ pub(crate) use shape::{LAMBDA, Shape, units};
 use crate::rates::Rates;
 use crate::trellis::Trellis;
 use shape::MOST;
-use weigh::weigh;
+use weigh::Costing;
 use words::{WIDTH, Words};
 
 /// A path cost that no path from state 0 reaches: it exceeds 8 steps, which lead from any state to any other of 256.
@@ -41,8 +41,8 @@ pub(crate) struct Search {
 pub(crate) struct Input<'a> {
     /// In units of the spacing, within ±2¹⁶.
     pub(crate) values: &'a [f32],
-    /// The context of each value; none where there is only one context.
-    pub(crate) contexts: &'a [u8],
+    /// Where the values of each context end.
+    pub(crate) ends: &'a [usize],
     /// One for each context.
     pub(crate) shapes: &'a [Shape],
     /// Costs from counts, where there are any; otherwise those of the shapes.
@@ -164,8 +164,9 @@ impl Search {
             let mut costs = [W::splat(NEVER); STATES];
             costs[0] = W::splat(0);
             let mut next = [W::splat(0); STATES];
+            let mut costing = Costing::new(input);
             for (step, (aims, decisions)) in self.aims.iter_mut().zip(decisions).enumerate() {
-                let cost = weigh::<W>(input, first, step, aims);
+                let cost = costing.weigh::<W>(first, step, aims);
                 let mut taken = [W::splat(0); SIXTEENS];
                 // Costs go to and fro between two arrays, so that none is copied.
                 if step % 2 == 0 {

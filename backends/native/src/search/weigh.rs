@@ -1,6 +1,8 @@
 //! What the levels near each value cost.
 
-use super::shape::{MOST, units};
+use std::ops::Range;
+
+use super::shape::{MOST, Shape, units};
 use super::words::{WIDTH, Words};
 use super::{Input, nearest};
 use crate::rates::Rates;
@@ -11,47 +13,116 @@ struct Lanes {
     limits: [f32; WIDTH],
     weights: [u16; WIDTH],
     biases: [[u16; WIDTH]; 2],
+    /// Where the costs of each lane's context start.
+    starts: [u32; WIDTH],
 }
 
-/// Sets what the values of one step aim at, in 1/2¹⁴, and costs the nearest level of each coset modulo 4.
+impl Lanes {
+    /// The same context for all lanes.
+    fn alike(shape: &Shape, context: usize) -> Self {
+        Self {
+            shrinks: [shape.shrink; WIDTH],
+            limits: [shape.limit; WIDTH],
+            weights: [shape.weight; WIDTH],
+            biases: shape.bias.map(|bias| [bias; WIDTH]),
+            starts: [Rates::start(context); WIDTH],
+        }
+    }
+}
+
+/// Costs of levels, step by step.
+pub(super) struct Costing<'a> {
+    input: Input<'a>,
+    /// Lanes of the context that the last step was in, and where the samples of that context are.
+    lanes: Lanes,
+    context: Range<usize>,
+}
+
+impl<'a> Costing<'a> {
+    pub(super) fn new(input: Input<'a>) -> Self {
+        Self { input, lanes: Lanes::alike(&input.shapes[0], 0), context: 0..input.ends[0] }
+    }
+
+    /// Sets the lanes of the values in a range.
+    #[inline(always)]
+    fn enter(&mut self, range: &Range<usize>) {
+        if range.start < self.context.start || range.end > self.context.end {
+            self.change(range);
+        }
+    }
+
+    /// The same where the context changes.
+    #[cold]
+    fn change(&mut self, range: &Range<usize>) {
+        let ends = self.input.ends;
+        // Contexts may be empty.
+        let context_at = |at: usize| ends.partition_point(|&end| end <= at).min(ends.len() - 1);
+        let context = context_at(range.start);
+        self.lanes = Lanes::alike(&self.input.shapes[context], context);
+        self.context = range.start..ends[context];
+        for (lane, at) in range.clone().enumerate().skip_while(|(_, at)| *at < ends[context]) {
+            let context = context_at(at);
+            let shape = &self.input.shapes[context];
+            let lanes = &mut self.lanes;
+            (lanes.shrinks[lane], lanes.limits[lane]) = (shape.shrink, shape.limit);
+            (lanes.weights[lane], lanes.starts[lane]) = (shape.weight, Rates::start(context));
+            (lanes.biases[0][lane], lanes.biases[1][lane]) = (shape.bias[0], shape.bias[1]);
+            // The next step is in another context.
+            self.context = at..at;
+        }
+    }
+
+    /// Sets what the values of one step aim at, in 1/2¹⁴, and costs the nearest level of each coset modulo 4.
+    ///
+    /// # Safety
+    /// The machine has the features that `W` is made for.
+    #[inline(always)]
+    pub(super) unsafe fn weigh<W: Words>(
+        &mut self,
+        first: usize,
+        step: usize,
+        aims: &mut [i32; WIDTH],
+    ) -> [W; 4] {
+        let input = self.input;
+        let start = step * input.lanes + first;
+        let end = (start + WIDTH.min(input.lanes - first)).min(input.values.len()).max(start);
+        self.enter(&(start..end));
+        // SAFETY: the caller's promise is passed on.
+        unsafe { weigh(input, start..end, &self.lanes, aims) }
+    }
+}
+
+/// The same for the values in a range.
 ///
 /// # Safety
 /// The machine has the features that `W` is made for.
 #[inline(always)]
-pub(super) unsafe fn weigh<W: Words>(
+unsafe fn weigh<W: Words>(
     input: Input<'_>,
-    first: usize,
-    step: usize,
+    range: Range<usize>,
+    lanes: &Lanes,
     aims: &mut [i32; WIDTH],
 ) -> [W; 4] {
-    let start = step * input.lanes + first;
-    let end = (start + WIDTH.min(input.lanes - first)).min(input.values.len()).max(start);
     // Lanes beyond the last value go on with values of 0, which bind nothing.
     let mut values = [0f32; WIDTH];
-    match input.values.get(start..end).unwrap_or(&[]) {
+    match input.values.get(range).unwrap_or(&[]) {
         all if all.len() == WIDTH => values.copy_from_slice(all),
         some => values[..some.len()].copy_from_slice(some),
     }
-    let lanes = lanes(input, start..end);
     for lane in 0..WIDTH {
         let pull = (values[lane] * lanes.shrinks[lane]).max(-lanes.limits[lane]).min(lanes.limits[lane]);
         // SAFETY: values are within ±2^16, and moved towards 0: products are within ±2^30.
         aims[lane] = unsafe { ((values[lane] - pull) * 16_384.0).to_int_unchecked() };
     }
     if let Some(rates) = input.rates {
-        let contexts = input.contexts.get(start..end).unwrap_or(&[]);
         let mut costs = [[0u16; WIDTH]; 4];
-        let mut starts = [0u32; WIDTH];
-        for (start, &context) in starts.iter_mut().zip(contexts) {
-            *start = Rates::start(context);
-        }
         for (coset, costs) in (0..).zip(&mut costs) {
             let (mut squares, mut places) = ([0f32; WIDTH], [0u32; WIDTH]);
             for lane in 0..WIDTH {
                 let level = nearest(aims[lane], coset);
                 let error = values[lane] - level as f32;
                 squares[lane] = error * error;
-                places[lane] = Rates::place(starts[lane], level);
+                places[lane] = Rates::place(lanes.starts[lane], level);
             }
             for lane in 0..WIDTH {
                 costs[lane] = (units(squares[lane]) + rates.cost(places[lane])).min(MOST);
@@ -80,24 +151,4 @@ pub(super) unsafe fn weigh<W: Words>(
         }
         costs
     }
-}
-
-#[inline(always)]
-fn lanes(input: Input<'_>, values: std::ops::Range<usize>) -> Lanes {
-    if let [shape] = input.shapes {
-        return Lanes {
-            shrinks: [shape.shrink; WIDTH],
-            limits: [shape.limit; WIDTH],
-            weights: [shape.weight; WIDTH],
-            biases: shape.bias.map(|bias| [bias; WIDTH]),
-        };
-    }
-    let mut out =
-        Lanes { shrinks: [0.0; WIDTH], limits: [0.0; WIDTH], weights: [0; WIDTH], biases: [[0; WIDTH]; 2] };
-    for (lane, &context) in input.contexts.get(values).unwrap_or(&[]).iter().enumerate() {
-        let shape = &input.shapes[usize::from(context)];
-        (out.shrinks[lane], out.limits[lane], out.weights[lane]) = (shape.shrink, shape.limit, shape.weight);
-        (out.biases[0][lane], out.biases[1][lane]) = (shape.bias[0], shape.bias[1]);
-    }
-    out
 }

@@ -69,12 +69,6 @@ impl Vector for Lanes {
     }
 
     #[inline(always)]
-    unsafe fn load_bytes(from: *const u8) -> Self {
-        // SAFETY: the trait's contract.
-        Self(unsafe { _mm256_cvtepu8_epi32(_mm_loadl_epi64(from.cast())) })
-    }
-
-    #[inline(always)]
     unsafe fn and(self, other: Self) -> Self {
         // SAFETY: the trait's contract.
         Self(unsafe { _mm256_and_si256(self.0, other.0) })
@@ -161,7 +155,7 @@ impl Vector for Lanes {
 
     #[inline(always)]
     unsafe fn raw_bits(plan: &RawPlan, bytes: *const u8, _: u32) -> Self {
-        // SAFETY: the trait's contract; the bits of 8 lanes begin with a byte and take 16 at most.
+        // SAFETY: the trait's contract; the bits of 8 lanes lie within 16 bytes.
         unsafe {
             let bytes = _mm256_broadcastsi128_si256(_mm_loadu_si128(bytes.cast()));
             let shuffle = _mm256_loadu_si256(plan.shuffle.as_ptr().cast());

@@ -47,12 +47,6 @@ impl Vector for Lanes {
     }
 
     #[inline(always)]
-    unsafe fn load_bytes(from: *const u8) -> Self {
-        // SAFETY: the trait's contract.
-        Self(unsafe { _mm512_cvtepu8_epi32(_mm_loadu_si128(from.cast())) })
-    }
-
-    #[inline(always)]
     unsafe fn and(self, other: Self) -> Self {
         // SAFETY: the trait's contract.
         Self(unsafe { _mm512_and_si512(self.0, other.0) })
@@ -138,8 +132,8 @@ impl Vector for Lanes {
 
     #[inline(always)]
     unsafe fn raw_bits(plan: &RawPlan, bytes: *const u8, _: u32) -> Self {
-        // SAFETY: the trait's contract; the bits of 16 lanes begin with a byte, and each lane's four bytes from its
-        // first on lie within the 64 that can be read.
+        // SAFETY: the trait's contract; each lane's four bytes from its first on lie within the 64 that can
+        // be read.
         unsafe {
             let places = _mm512_loadu_si512(plan.bytes.as_ptr().cast());
             let shifts = _mm512_loadu_si512(plan.shifts.as_ptr().cast());

@@ -55,7 +55,7 @@ impl Way {
         }
     }
 
-    /// Decodes whole steps of all lanes from the first sample on; the way comes from [`Self::of`].
+    /// Decodes samples of one context: whole steps of all lanes. The way comes from [`Self::of`].
     pub(crate) fn run(
         self,
         job: &Job<'_>,
@@ -63,9 +63,8 @@ impl Way {
         cursor: &mut Cursor<'_>,
         samples: &mut [u16],
     ) -> Result<()> {
-        let contexts = job.contexts.is_empty() || job.contexts.len() == samples.len();
-        assert!(contexts && cursor.at == 0, "a context for each sample");
         let lanes = cursor.states.len();
+        assert!(lanes >= 2 && samples.len().is_multiple_of(lanes), "whole steps of at least 2 lanes");
         match self {
             // SAFETY: `of` gives this way only where the features are.
             #[cfg(target_arch = "x86_64")]
@@ -80,8 +79,7 @@ impl Way {
             #[cfg(test)]
             Self::Sixteen if lanes >= 32 => unsafe { kernel::run::<[u32; 16]>(job, tables, cursor, samples) },
             // SAFETY: arrays are vectors of any machine.
-            _ if lanes >= 2 => unsafe { kernel::run::<[u32; 1]>(job, tables, cursor, samples) },
-            _ => Ok(()),
+            _ => unsafe { kernel::run::<[u32; 1]>(job, tables, cursor, samples) },
         }
     }
 }

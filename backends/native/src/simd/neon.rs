@@ -69,15 +69,6 @@ impl Vector for Lanes {
     }
 
     #[inline(always)]
-    unsafe fn load_bytes(from: *const u8) -> Self {
-        // SAFETY: the trait's contract.
-        unsafe {
-            let bytes = vreinterpret_u8_u32(vdup_n_u32(from.cast::<u32>().read_unaligned()));
-            Self(vmovl_u16(vget_low_u16(vmovl_u8(bytes))))
-        }
-    }
-
-    #[inline(always)]
     unsafe fn and(self, other: Self) -> Self {
         // SAFETY: the trait's contract.
         Self(unsafe { vandq_u32(self.0, other.0) })

@@ -25,12 +25,6 @@ impl<const N: usize> Vector for [u32; N] {
     }
 
     #[inline(always)]
-    unsafe fn load_bytes(from: *const u8) -> Self {
-        // SAFETY: the caller has N bytes there.
-        unsafe { from.cast::<[u8; N]>().read_unaligned() }.map(u32::from)
-    }
-
-    #[inline(always)]
     unsafe fn and(self, other: Self) -> Self {
         std::array::from_fn(|lane| self[lane] & other[lane])
     }
@@ -107,11 +101,13 @@ impl<const N: usize> Vector for [u32; N] {
 
     #[inline(always)]
     unsafe fn raw_bits(plan: &RawPlan, bytes: *const u8, skip: u32) -> Self {
-        std::array::from_fn(|lane| {
-            let bit = skip + 8 * plan.bytes[lane] + plan.shifts[lane];
-            // SAFETY: the caller has 64 bytes there, and 16 lanes take 32 of them at most.
+        let mut bit = skip;
+        std::array::from_fn(|_| {
+            // SAFETY: the caller has 64 bytes there, and 16 lanes take 31 of them at most.
             let held = unsafe { bytes.add(bit as usize / 8).cast::<[u8; 4]>().read_unaligned() };
-            u32::from_le_bytes(held) >> (bit % 8) & ((1 << plan.count) - 1)
+            let bits = u32::from_le_bytes(held) >> (bit % 8) & ((1 << plan.count) - 1);
+            bit += plan.count;
+            bits
         })
     }
 

@@ -1,6 +1,9 @@
 //! What the decoder's kernel asks of a machine's vectors: a few lanes of 32-bit integers.
 
-/// Where the uniform raw bits of the lanes of one vector lie, from the byte on at which the vector's begin.
+#[cfg(doc)]
+use crate::model::MAX_RAW;
+
+/// Where the raw bits of the lanes of one vector lie, from the byte on in which the vector's begin.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RawPlan {
     /// Raw bits of each sample.
@@ -14,17 +17,17 @@ pub(super) struct RawPlan {
 }
 
 impl RawPlan {
-    /// The plan for `count` bits of each sample, at most 16.
-    #[expect(clippy::cast_possible_truncation, reason = "at most 30, or 0x80")]
-    pub(super) fn new(count: u32) -> Self {
+    /// The plan for `count` bits of each sample, at most [`MAX_RAW`], behind `skip` others, at most 7, in the first byte.
+    #[expect(clippy::cast_possible_truncation, reason = "at most 29, or 0x80")]
+    pub(super) fn new(count: u32, skip: u32) -> Self {
         let mut plan = Self { count, bytes: [0; 16], shifts: [0; 16], shuffle: [0x80; 32] };
         for lane in 0..16u32 {
-            plan.bytes[lane as usize] = lane * count / 8;
-            plan.shifts[lane as usize] = lane * count % 8;
+            plan.bytes[lane as usize] = (skip + lane * count) / 8;
+            plan.shifts[lane as usize] = (skip + lane * count) % 8;
         }
         for (lane, bytes) in plan.shuffle.chunks_exact_mut(4).enumerate() {
             for (at, byte) in (plan.bytes[lane]..).zip(&mut bytes[..3]) {
-                // What lies beyond 16 bytes is no part of 8 samples.
+                // What lies beyond 16 bytes is no part of 8 samples: they end with bit 7 + 8 · 15 at the latest.
                 *byte = if at < 16 { at as u8 } else { 0x80 };
             }
         }
@@ -44,8 +47,6 @@ pub(super) trait Vector: Copy {
     unsafe fn splat(value: u32) -> Self;
     unsafe fn load(from: *const u32) -> Self;
     unsafe fn store(self, to: *mut u32);
-    /// Bytes, each widened.
-    unsafe fn load_bytes(from: *const u8) -> Self;
     unsafe fn and(self, other: Self) -> Self;
     unsafe fn or(self, other: Self) -> Self;
     unsafe fn xor(self, other: Self) -> Self;
@@ -68,8 +69,8 @@ pub(super) trait Vector: Copy {
     /// In order, gives a little-endian 16-bit word to each lane below 2¹⁵, as its new low half; and how many took one.
     /// `words` are followed by at least 2 · LANES readable bytes.
     unsafe fn refill(self, words: *const u8) -> (Self, usize);
-    /// The raw bits of all lanes; at least 64 bytes are readable at `bytes`. `skip` is 0 where the vector's bits begin
-    /// with a byte, and may be 4 with four lanes.
+    /// The raw bits of all lanes; at least 64 bytes are readable at `bytes`, and the vector's bits begin behind `skip`
+    /// others, at most 7. From 8 lanes on, the plan is made for as many.
     unsafe fn raw_bits(plan: &RawPlan, bytes: *const u8, skip: u32) -> Self;
     /// The products with a single-precision factor, rounded to nearest, ties to even. Products stay below 2³¹.
     unsafe fn scale(self, factor: f32) -> Self;

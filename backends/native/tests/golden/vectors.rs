@@ -152,7 +152,7 @@ pub(crate) fn vectors() -> Vec<Vector> {
     add("8-lanes", odd(181, 183, 16), step, Effort::Balanced, |parts, _| parts[0].lanes == 8);
     add("16-lanes", odd(257, 259, 16), step, Effort::Best, |parts, _| parts[0].lanes == 16);
     add("32-lanes", odd(363, 365, 16), step, fast, |parts, _| parts[0].lanes == 32);
-    let sparse = plane((513, 515, 8), |_, _, noise| 3.0 * noise.rare(120));
+    let sparse = plane((1025, 1031, 8), |_, _, noise| 3.0 * noise.rare(1000));
     add("64-lanes-lossless", sparse, lossless, fast, |parts, _| parts[0].lanes == 64);
     // Contexts, raw bits and escapes at once, in rows that stand out.
     let busy = |height, period| {
@@ -169,7 +169,7 @@ pub(crate) fn vectors() -> Vec<Vector> {
     add("32-lanes-at-once", busy(513, 64), Quality::Step(60.0), fast, |parts, _| {
         parts[0].lanes == 32 && parts[0].contexts > 1 && parts[0].raw > 0
     });
-    add("64-lanes-at-once", busy(1025, 256), lossless, fast, |parts, _| {
+    add("64-lanes-at-once", busy(4097, 1024), lossless, fast, |parts, _| {
         parts[0].lanes == 64 && parts[0].contexts > 1 && parts[0].raw > 0
     });
     all
