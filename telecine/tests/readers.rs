@@ -41,7 +41,11 @@ fn read(reader: &Reader<'_>, wanted: &[(String, TensorBuf)], seed: u64) -> usize
         let start = rng.random_range(0..ROWS);
         let end = rng.random_range(start..=ROWS);
         let rows = reader.read_rows(name, start..end).unwrap();
-        assert_eq!(rows.bytes, tensor.bytes[start as usize * 320..end as usize * 320], "{name} {start}..{end}");
+        assert_eq!(
+            rows.bytes,
+            tensor.bytes[start as usize * 320..end as usize * 320],
+            "{name} {start}..{end}"
+        );
         reads += 1;
     }
     for (name, tensor) in wanted {

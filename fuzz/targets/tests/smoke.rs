@@ -2,6 +2,8 @@
 //!
 //! With `TELECINE_FUZZ_INPUT=FILE` a target reads that file alone: the way to look into a finding of cargo-fuzz.
 
+#![allow(clippy::cast_possible_truncation, reason = "numbers without a pattern")]
+
 use telecine_fuzz_targets::{TARGETS, run, seeds};
 
 /// A generator of numbers (xorshift).
@@ -82,15 +84,15 @@ macro_rules! smoke {
 }
 
 smoke! {
-    chunk 4000,
-    container 2000,
-    native_decode 400,
-    native_differential 100,
-    native_round_trip 150,
-    npy 4000,
-    npz 4000,
-    raw_decode 1000,
-    safetensors 4000,
-    tensor_round_trip 150,
-    zstd_decode 1000
+    chunk 20_000,
+    container 10_000,
+    native_decode 1000,
+    native_differential 300,
+    native_round_trip 500,
+    npy 20_000,
+    npz 20_000,
+    raw_decode 5000,
+    safetensors 20_000,
+    tensor_round_trip 1000,
+    zstd_decode 5000
 }
