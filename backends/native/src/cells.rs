@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use crate::histogram::Histogram;
+use crate::histogram::{Histogram, count};
 use crate::model::{Alphabet, max_reach};
 use crate::order::Order;
 use crate::table::{SCALE, SCALE_BITS};
@@ -65,16 +65,16 @@ impl Cells {
     ) -> Vec<u32> {
         // Every level gets its number: what stood there does not matter.
         numbers.resize(levels.len(), 0);
-        let mut start = 0;
+        let mut counts = Vec::with_capacity(alphabets.len() * self.count());
         for (range, alphabet) in order.ranges().zip(alphabets) {
-            let (levels, numbers) = (&levels[range.clone()], &mut numbers[range]);
+            let (levels, numbers, start) = (&levels[range.clone()], &mut numbers[range], counts.len());
             match alphabet.raw {
                 0 => self.number_context(levels, |level| level, start, numbers),
                 raw => self.number_context(levels, |level| self.of(level, raw), start, numbers),
             }
-            start += self.count();
+            counts.extend_from_slice(&count(numbers, start)[..self.count()]);
         }
-        count(numbers, start)
+        counts
     }
 
     /// Numbers the cells of a context, whose numbers begin at `start`.
@@ -82,13 +82,13 @@ impl Cells {
     #[expect(clippy::cast_possible_truncation, reason = "24 contexts of about a thousand numbers")]
     fn number_context(self, levels: &[i32], cell: impl Fn(i32) -> i32, start: usize, numbers: &mut [u16]) {
         let half = self.half();
-        let inside = |level: i32| (cell(level) + half).cast_unsigned() < 2 * half.unsigned_abs();
-        if levels.iter().fold(true, |all, &level| all & inside(level)) {
-            let zero = start as i32 + half;
-            for (number, &level) in numbers.iter_mut().zip(levels) {
-                *number = (cell(level) + zero) as u16;
-            }
-        } else {
+        let (zero, count) = (start as i32 + half, 2 * half.unsigned_abs());
+        let mut inside = true;
+        for (number, &level) in numbers.iter_mut().zip(levels) {
+            inside &= (cell(level) + half).cast_unsigned() < count;
+            *number = (cell(level) + zero) as u16;
+        }
+        if !inside {
             for (number, &level) in numbers.iter_mut().zip(levels) {
                 *number = (start + self.number(cell(level))) as u16;
             }
@@ -198,21 +198,4 @@ impl Cells {
         }
         best.1
     }
-}
-
-/// How often each number occurs.
-#[inline(always)]
-fn count(numbers: &[u16], size: usize) -> Vec<u32> {
-    // Four counts side by side, because each waits for itself.
-    let mut counts = vec![[0u32; 4]; size];
-    let (fours, rest) = numbers.as_chunks::<4>();
-    for four in fours {
-        for at in 0..4 {
-            counts[usize::from(four[at])][at] += 1;
-        }
-    }
-    for &number in rest {
-        counts[usize::from(number)][0] += 1;
-    }
-    counts.iter().map(|counts| counts.iter().sum()).collect()
 }

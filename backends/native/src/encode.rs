@@ -1,7 +1,5 @@
 //! Writing a plane.
 
-use std::ops::Range;
-
 use telecine_core::{Effort, Quality, Result};
 
 use crate::bytes::{RawWriter, write_varint};
@@ -31,7 +29,6 @@ pub(crate) struct PlaneEncoder {
     coded: Vec<u16>,
     /// Samples on their way there.
     held: Vec<u16>,
-    values: Vec<f32>,
     /// Levels of the search; none without one.
     levels: Vec<i32>,
     /// The number of each level's cell.
@@ -128,8 +125,11 @@ impl PlaneEncoder {
         let mut classes = Classes::of(samples, base.into(), 1.0, spec.width);
         let mut order = Order::of(&classes, spec.height, spec.width);
         order.gather(samples, &mut self.held, &mut self.coded);
-        let spectrum = |range: Range<usize>| Histogram::of_samples(&self.coded[range], base);
-        let mut histograms: Vec<Histogram> = order.ranges().map(spectrum).collect();
+        // A loop, because `collect` would leave this function's instructions.
+        let mut histograms = Vec::with_capacity(classes.contexts);
+        for range in order.ranges() {
+            histograms.push(Histogram::of_samples(&self.coded[range], base, &mut self.held));
+        }
         let costs = |histograms: &[Histogram]| {
             let of_context = |histogram: &Histogram| histogram.costs(REACH_OF_SAMPLES);
             cheapest_together(&histograms.iter().map(of_context).collect::<Vec<_>>())
@@ -166,7 +166,6 @@ impl PlaneEncoder {
     }
 
     /// Lossy: levels by search through a trellis.
-    #[expect(clippy::cast_precision_loss, reason = "17 bits fit f32")]
     #[inline(always)]
     fn model_values(&mut self, spec: &PlaneSpec, samples: &[u16], step: f32, effort: Effort) -> Models {
         let log2_states = match effort {
@@ -178,8 +177,8 @@ impl PlaneEncoder {
         let fast = Trellis::with_log2_states(3).unwrap_or(Trellis::NONE);
         // Finer than the grid gains nothing, and keeps levels within 17 bits.
         let spacing = (step * trellis.spacing).clamp(0.5, 32_768.0);
-        let (mid, inverse) = (spec.mid(), 1.0 / spacing);
-        let classes = Classes::of(samples, mid, inverse.into(), spec.width);
+        let (mid, inverse) = (1 << (spec.depth - 1), 1.0 / spacing);
+        let classes = Classes::of(samples, mid.into(), inverse.into(), spec.width);
         let order = Order::of(&classes, spec.height, spec.width);
         let coded = if order.is_plain() {
             samples
@@ -187,9 +186,8 @@ impl PlaneEncoder {
             order.gather(samples, &mut self.held, &mut self.coded);
             &self.coded
         };
-        self.values.clear();
-        self.values.extend(coded.iter().map(|&sample| (i32::from(sample) - mid) as f32 * inverse));
-        let sums: Vec<(f64, f64)> = order.ranges().map(|range| magnitudes(&coded[range], mid)).collect();
+        let sums: Vec<(f64, f64)> =
+            order.ranges().map(|range| magnitudes(&coded[range], mid.into())).collect();
         #[expect(clippy::cast_possible_truncation, reason = "a mean")]
         let mean = |&(count, sum): &(f64, f64)| (sum / count.max(1.0)) as f32 * inverse;
         let means: Vec<f32> = sums.iter().map(mean).collect();
@@ -200,18 +198,14 @@ impl PlaneEncoder {
         let passes = if effort == Effort::Fast && mean(&all) > FEW_ZEROS { 1 } else { 2 };
         let mut rates: Option<Rates> = None;
         let log2_lanes = log2_lanes(spec.samples());
-        self.levels.clear();
         self.levels.resize(spec.samples(), 0);
         let cells = Cells { trellis: true };
+        let lanes = 1 << log2_lanes;
+        let (ends, shapes) = (&order.ends, &shapes);
+        let input = Input { samples: coded, mid, inverse, ends, shapes, rates: None, lanes };
         for pass in 0..passes {
             let last = pass + 1 == passes;
-            let input = Input {
-                values: &self.values,
-                ends: &order.ends,
-                shapes: &shapes,
-                rates: rates.as_ref(),
-                lanes: 1 << log2_lanes,
-            };
+            let input = Input { rates: rates.as_ref(), ..input };
             // Early passes only count.
             self.search.run(if last { &trellis } else { &fast }, input, &mut self.levels);
             if !last {
@@ -222,7 +216,7 @@ impl PlaneEncoder {
         }
         self.spare_raw_bits(&order, &mut alphabets);
         let counts = cells.number_all(&self.levels, &order, &alphabets, &mut self.numbers);
-        let spacing = spacing * self.gain();
+        let spacing = spacing * gain(&self.levels, input);
         Models { trellis, log2_lanes, spacing, base: 0, classes, order, alphabets, counts }
     }
 
@@ -239,35 +233,6 @@ impl PlaneEncoder {
                 _ => (),
             }
         }
-    }
-
-    /// The factor on the levels that leaves the least squared error: rate pulls levels inwards, so it is above 1.
-    #[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "a ratio of sums")]
-    #[inline(always)]
-    fn gain(&self) -> f32 {
-        const SIDE: usize = 16;
-        const BLOCK: usize = 64 * SIDE;
-        let (mut cross, mut energy) = (0f64, 0f64);
-        for (levels, values) in self.levels.chunks(BLOCK).zip(self.values.chunks(BLOCK)) {
-            // Sums of a block side by side, because each waits for itself.
-            let (mut crosses, mut energies) = ([0f32; SIDE], [0f32; SIDE]);
-            let (levels, last_levels) = levels.as_chunks::<SIDE>();
-            let (values, last_values) = values.as_chunks::<SIDE>();
-            for (levels, values) in levels.iter().zip(values) {
-                for at in 0..SIDE {
-                    let level = levels[at] as f32;
-                    crosses[at] += level * values[at];
-                    energies[at] += level * level;
-                }
-            }
-            for (at, (&level, &value)) in last_levels.iter().zip(last_values).enumerate() {
-                crosses[at] += level as f32 * value;
-                energies[at] += (level as f32).powi(2);
-            }
-            cross += crosses.iter().map(|&sum| f64::from(sum)).sum::<f64>();
-            energy += energies.iter().map(|&sum| f64::from(sum)).sum::<f64>();
-        }
-        if energy > 0.0 { ((cross / energy) as f32).clamp(0.5, 2.0) } else { 1.0 }
     }
 
     #[inline(always)]
@@ -290,7 +255,8 @@ impl PlaneEncoder {
             )?);
         }
         let lanes = 1 << models.log2_lanes;
-        let states = entropy::encode(&distributions, cells, &self.numbers, lanes, &mut self.words);
+        let (states, first_word) =
+            entropy::encode(&distributions, cells, &self.numbers, lanes, &mut self.words);
         if counts.iter().flatten().any(|counts| counts[counts.len() - ESCAPES..] != [0; ESCAPES]) {
             self.write_escapes(models, &mut side)?;
         }
@@ -308,11 +274,12 @@ impl PlaneEncoder {
         }
         write_varint(side.len() as u64, out);
         out.extend_from_slice(&side);
-        write_varint(self.words.len() as u64, out);
+        let words = &self.words[first_word..];
+        write_varint(words.len() as u64, out);
         out.extend(states.iter().flat_map(|state| state.to_le_bytes()));
         let start = out.len();
-        out.resize(start + 2 * self.words.len(), 0);
-        for (bytes, word) in out[start..].as_chunks_mut::<2>().0.iter_mut().zip(&self.words) {
+        out.resize(start + 2 * words.len(), 0);
+        for (bytes, word) in out[start..].as_chunks_mut::<2>().0.iter_mut().zip(words) {
             *bytes = word.to_le_bytes();
         }
         self.write_raw(models, out);
@@ -328,32 +295,32 @@ impl PlaneEncoder {
             match alphabet.raw {
                 0 => (),
                 count if models.cells().trellis => {
-                    raw.push_all(self.levels[range].iter().map(|&level| (level >> 1) as u16), count);
+                    raw.push_all(&self.levels[range], |level| (level >> 1) as u16, count);
                 }
                 count => {
-                    raw.push_all(
-                        self.coded[range].iter().map(|sample| sample.wrapping_sub(models.base)),
-                        count,
-                    );
+                    raw.push_all(&self.coded[range], |sample| sample.wrapping_sub(models.base), count);
                 }
             }
         }
         raw.finish();
     }
 
+    #[inline(always)]
+    #[expect(clippy::cast_possible_truncation, reason = "numbers are of 16 bits")]
     fn write_escapes(&self, models: &Models, side: &mut Writer) -> Result<()> {
         let cells = models.cells();
         let mut escape_models = (Number::default(), Bit::default());
         for (context, (range, alphabet)) in models.order.ranges().zip(&models.alphabets).enumerate() {
-            let start = context * cells.count();
             let inside = cells.numbers_within(alphabet);
-            let escapes = |&number: &u16| !inside.contains(&(usize::from(number) - start));
-            for (first, numbers) in range.clone().step_by(64).zip(self.numbers[range].chunks(64)) {
+            let (first, count) = ((context * cells.count() + inside.start) as u16, inside.len() as u16);
+            for (start, numbers) in range.clone().step_by(64).zip(self.numbers[range].chunks(64)) {
                 // Escapes are rare: most runs have none.
-                if !numbers.iter().fold(false, |any, number| any | escapes(number)) {
+                let furthest = |most: u16, number: &u16| most.max(number.wrapping_sub(first));
+                if numbers.iter().fold(0, furthest) < count {
                     continue;
                 }
-                for (at, _) in (first..).zip(numbers).filter(|(_, number)| escapes(number)) {
+                let escapes = |number: &u16| number.wrapping_sub(first) >= count;
+                for (at, _) in (start..).zip(numbers).filter(|(_, number)| escapes(number)) {
                     let n = if cells.trellis {
                         self.levels[at] >> 1
                     } else {
@@ -365,6 +332,37 @@ impl PlaneEncoder {
         }
         Ok(())
     }
+}
+
+/// The factor on the levels that leaves the least squared error: rate pulls levels inwards, so it is above 1.
+#[expect(clippy::cast_possible_truncation, clippy::cast_precision_loss, reason = "a ratio of sums")]
+#[inline(always)]
+fn gain(levels: &[i32], input: Input<'_>) -> f32 {
+    const SIDE: usize = 16;
+    const BLOCK: usize = 64 * SIDE;
+    let (mut cross, mut energy) = (0f64, 0f64);
+    for (levels, samples) in levels.chunks(BLOCK).zip(input.samples.chunks(BLOCK)) {
+        // Sums of a block side by side, because each waits for itself.
+        let (mut crosses, mut energies) = ([0f32; SIDE], [0f32; SIDE]);
+        let mut add = |at: usize, level: i32, sample: u16| {
+            let level = level as f32;
+            crosses[at] += level * input.value(sample);
+            energies[at] += level * level;
+        };
+        let (levels, last_levels) = levels.as_chunks::<SIDE>();
+        let (samples, last_samples) = samples.as_chunks::<SIDE>();
+        for (levels, samples) in levels.iter().zip(samples) {
+            for at in 0..SIDE {
+                add(at, levels[at], samples[at]);
+            }
+        }
+        for (at, (&level, &sample)) in last_levels.iter().zip(last_samples).enumerate() {
+            add(at, level, sample);
+        }
+        cross += crosses.iter().map(|&sum| f64::from(sum)).sum::<f64>();
+        energy += energies.iter().map(|&sum| f64::from(sum)).sum::<f64>();
+    }
+    if energy > 0.0 { ((cross / energy) as f32).clamp(0.5, 2.0) } else { 1.0 }
 }
 
 /// Sets the reach of alphabets to what is cheapest; gives the counts by context, parity and slot.

@@ -3,6 +3,28 @@
 use crate::model::{Alphabet, MAX_RAW, REACH_OF_SAMPLES};
 use crate::table::SCALE_BITS;
 
+/// Above the numbers that are counted at once.
+const MOST_NUMBERS: usize = 1024;
+const _: () = assert!(2 * REACH_OF_SAMPLES.unsigned_abs() as usize + 2 < MOST_NUMBERS);
+
+/// How often each number from `start` on occurs, modulo [`MOST_NUMBERS`].
+#[inline(always)]
+pub(crate) fn count(numbers: &[u16], start: usize) -> [u32; MOST_NUMBERS] {
+    // Four counts side by side, because each waits for itself.
+    let mut counts = [[0u32; MOST_NUMBERS]; 4];
+    let mut add = |at: usize, number: u16| {
+        counts[at][usize::from(number).wrapping_sub(start) % MOST_NUMBERS] += 1;
+    };
+    let (fours, rest) = numbers.as_chunks::<4>();
+    for four in fours {
+        for at in 0..4 {
+            add(at, four[at]);
+        }
+    }
+    rest.iter().for_each(|&number| add(0, number));
+    std::array::from_fn(|number| counts.iter().map(|counts| counts[number]).sum())
+}
+
 /// Counts of `n >> raw` for the values `n` of a context.
 #[derive(Debug, Clone)]
 pub(crate) struct Histogram {
@@ -14,9 +36,10 @@ pub(crate) struct Histogram {
 }
 
 impl Histogram {
-    /// Counts samples less `base`, by as few raw bits as an alphabet of samples allows.
+    /// Counts samples less `base`, by as few raw bits as an alphabet of samples allows; `held` is a buffer.
     #[inline(always)]
-    pub(crate) fn of_samples(samples: &[u16], base: u16) -> Self {
+    #[expect(clippy::cast_possible_truncation, reason = "below MOST_NUMBERS")]
+    pub(crate) fn of_samples(samples: &[u16], base: u16, held: &mut Vec<u16>) -> Self {
         let low = samples.iter().fold(u16::MAX, |low, &sample| low.min(sample));
         let high = samples.iter().fold(0, |high, &sample| high.max(sample));
         if low > high {
@@ -28,20 +51,12 @@ impl Histogram {
             raw += 1;
         }
         let lowest = low >> raw;
-        let place =
-            |sample: u16| (((i32::from(sample) - i32::from(base)) >> raw) - lowest).unsigned_abs() as usize;
-        // Four counts side by side, because each waits for itself.
-        let mut counts = vec![[0u32; 4]; ((high >> raw) - lowest).unsigned_abs() as usize + 1];
-        let (fours, rest) = samples.as_chunks::<4>();
-        for four in fours {
-            for at in 0..4 {
-                counts[place(four[at])][at] += 1;
-            }
+        held.resize(samples.len(), 0);
+        for (number, &sample) in held.iter_mut().zip(samples) {
+            *number = (((i32::from(sample) - i32::from(base)) >> raw) - lowest) as u16;
         }
-        for &sample in rest {
-            counts[place(sample)][0] += 1;
-        }
-        Self { counts: counts.iter().map(|counts| counts.iter().sum()).collect(), lowest, raw }
+        let len = ((high >> raw) - lowest).unsigned_abs() as usize + 1;
+        Self { counts: count(held, 0)[..len].to_vec(), lowest, raw }
     }
 
     /// Counts levels without their low bits, of which there are `parity`.

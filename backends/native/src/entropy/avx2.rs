@@ -35,11 +35,12 @@ const fn gives() -> [[u8; 16]; 256] {
 pub(super) fn code(steps: &Steps, symbols: &[u16], states: &mut [u32], words: &mut [u16], at: &mut usize) {
     let vectors = states.len() / 8;
     let largest = symbols.iter().fold(0, |most, &symbol| most.max(symbol));
-    assert!(symbols.is_empty() || usize::from(largest) < steps.rests.len().min(steps.reciprocals.len()));
+    assert!(symbols.is_empty() || usize::from(largest) < steps.entries.len());
     assert!(vectors <= MOST && words.len() >= *at && *at >= symbols.len() + SPARE);
     const { assert!(SCALE_BITS == 11 && SHIFT_AT == 23 && BIAS_AT == 11) };
     let (scale, low_half) = (_mm256_set1_epi32(SCALE.cast_signed()), _mm256_set1_epi32(0xffff));
     let (below_scale, bias_bits) = (_mm256_set1_epi32(SCALE.cast_signed() - 1), _mm256_set1_epi32(0xfff));
+    let even_symbols = _mm_set1_epi32(0xffff);
     let mut held = [_mm256_setzero_si256(); MOST];
     for (held, states) in held.iter_mut().zip(states.as_chunks::<8>().0) {
         // SAFETY: there are 8 states.
@@ -50,9 +51,12 @@ pub(super) fn code(steps: &Steps, symbols: &[u16], states: &mut [u32], words: &m
             // SAFETY: symbols number steps, as was asserted; there are 8 of them. Each of them lowers `at` by 1 at most,
             // and `at` began at more than their number by SPARE: 8 words lie before it. A mask of 8 bits is below 256.
             unsafe {
-                let symbol = _mm256_cvtepu16_epi32(_mm_loadu_si128(symbols.as_ptr().cast()));
-                let reciprocal = _mm256_i32gather_epi32::<4>(steps.reciprocals.as_ptr().cast(), symbol);
-                let rest = _mm256_i32gather_epi32::<4>(steps.rests.as_ptr().cast(), symbol);
+                let symbols = _mm_loadu_si128(symbols.as_ptr().cast());
+                // Reciprocals in the lower halves, rests in the upper ones, for even lanes and for odd ones.
+                let entries = steps.entries.as_ptr().cast();
+                let even = _mm256_i32gather_epi64::<8>(entries, _mm_and_si128(symbols, even_symbols));
+                let odd = _mm256_i32gather_epi64::<8>(entries, _mm_srli_epi32::<16>(symbols));
+                let rest = _mm256_blend_epi32::<0b1010_1010>(_mm256_srli_epi64::<32>(even), odd);
                 let frequency = _mm256_and_si256(rest, below_scale);
                 let keeps = _mm256_cmpgt_epi32(_mm256_slli_epi32::<20>(frequency), *state);
                 let mask = (_mm256_movemask_ps(_mm256_castsi256_ps(keeps)) ^ 0xff).cast_unsigned() as usize;
@@ -63,9 +67,8 @@ pub(super) fn code(steps: &Steps, symbols: &[u16], states: &mut [u32], words: &m
                 _mm_storeu_si128(to.cast(), _mm_shuffle_epi8(low, gives));
                 *at -= mask.count_ones() as usize;
                 let kept = _mm256_blendv_epi8(_mm256_srli_epi32::<16>(*state), *state, keeps);
-                let even = _mm256_mul_epu32(kept, reciprocal);
-                let odd =
-                    _mm256_mul_epu32(_mm256_srli_epi64::<32>(kept), _mm256_srli_epi64::<32>(reciprocal));
+                let even = _mm256_mul_epu32(kept, even);
+                let odd = _mm256_mul_epu32(_mm256_srli_epi64::<32>(kept), odd);
                 let upper = _mm256_blend_epi32::<0b1010_1010>(_mm256_srli_epi64::<32>(even), odd);
                 let quotient = _mm256_srlv_epi32(upper, _mm256_srli_epi32::<23>(rest));
                 let bias = _mm256_and_si256(_mm256_srli_epi32::<11>(rest), bias_bits);

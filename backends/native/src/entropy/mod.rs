@@ -16,9 +16,9 @@ use crate::table::{SCALE, SCALE_BITS};
 /// bias mends it.
 #[derive(Debug, Default)]
 struct Steps {
-    reciprocals: Vec<u32>,
-    /// Frequency, then 12 bits of bias, then the shift behind the upper half of the product.
-    rests: Vec<u32>,
+    /// For each number the reciprocal, then the rest: frequency, 12 bits of bias, the shift behind the upper half of the
+    /// product.
+    entries: Vec<[u32; 2]>,
 }
 
 const BIAS_AT: u32 = SCALE_BITS;
@@ -34,8 +34,7 @@ impl Steps {
                 ((1u64 << (bits + 31)).div_ceil(u64::from(frequency)) as u32, start, bits - 1)
             }
         };
-        self.reciprocals.push(reciprocal);
-        self.rests.push(frequency | bias << BIAS_AT | shift << SHIFT_AT);
+        self.entries.push([reciprocal, frequency | bias << BIAS_AT | shift << SHIFT_AT]);
     }
 
     /// The steps of all numbers, context after context.
@@ -60,7 +59,7 @@ impl Steps {
     /// The state after a symbol, and whether the state before gives its low half away first.
     #[inline(always)]
     fn code(&self, symbol: u16, state: u32) -> (u32, bool) {
-        let (reciprocal, rest) = (self.reciprocals[usize::from(symbol)], self.rests[usize::from(symbol)]);
+        let [reciprocal, rest] = self.entries[usize::from(symbol)];
         let frequency = rest & (SCALE - 1);
         let full = state >= frequency << (31 - SCALE_BITS);
         let held = if full { state >> 16 } else { state };
@@ -69,7 +68,8 @@ impl Steps {
     }
 }
 
-/// Codes cells, numbered through all contexts, into words; gives the states of the lanes.
+/// Codes cells, numbered through all contexts, into a buffer of words; gives the states of the lanes, and where the
+/// words start, which go to the end.
 ///
 /// The last symbol is coded first, so that a decoder starts with the first.
 pub(crate) fn encode(
@@ -78,11 +78,10 @@ pub(crate) fn encode(
     symbols: &[u16],
     lanes: usize,
     words: &mut Vec<u16>,
-) -> Vec<u32> {
+) -> (Vec<u32>, usize) {
     let steps = Steps::of(distributions, cells);
     let mut states = vec![LOWEST; lanes];
     // Words are written from the back; every symbol writes at most one, and vectors write up to 8 too many.
-    words.clear();
     words.resize(symbols.len() + SPARE, 0);
     let whole = symbols.len() / lanes * lanes;
     let mut at = words.len();
@@ -96,8 +95,7 @@ pub(crate) fn encode(
         },
         _ => code_plainly(&steps, symbols, &mut states, words, &mut at),
     }
-    words.drain(..at);
-    states
+    (states, at)
 }
 
 /// Words in front of those that symbols write.

@@ -36,19 +36,31 @@ pub(crate) struct Search {
     aims: Vec<[i32; WIDTH]>,
 }
 
-/// The values of a plane with what their levels cost.
+/// The samples of a plane with what their levels cost.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Input<'a> {
-    /// In units of the spacing, within ±2¹⁶.
-    pub(crate) values: &'a [f32],
-    /// Where the values of each context end.
+    /// In coding order.
+    pub(crate) samples: &'a [u16],
+    /// The sample of level 0.
+    pub(crate) mid: u16,
+    /// What makes distances from it values in units of the spacing, which are within ±2¹⁶.
+    pub(crate) inverse: f32,
+    /// Where the samples of each context end.
     pub(crate) ends: &'a [usize],
     /// One for each context.
     pub(crate) shapes: &'a [Shape],
     /// Costs from counts, where there are any; otherwise those of the shapes.
     pub(crate) rates: Option<&'a Rates>,
-    /// Value `i` belongs to lane `i` modulo this.
+    /// Sample `i` belongs to lane `i` modulo this.
     pub(crate) lanes: usize,
+}
+
+impl Input<'_> {
+    /// The value of a sample.
+    #[inline(always)]
+    pub(crate) fn value(&self, sample: u16) -> f32 {
+        (f32::from(sample) - f32::from(self.mid)) * self.inverse
+    }
 }
 
 /// How path costs are compared.
@@ -62,7 +74,7 @@ enum Way {
 impl Way {
     fn here() -> Self {
         #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("avx2") {
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi2") {
             return Self::Avx2;
         }
         Self::Portable
@@ -80,7 +92,7 @@ impl Search {
             match way {
                 // SAFETY: arrays are words of any machine.
                 Way::Portable => unsafe { self.group::<[u16; WIDTH]>(trellis, input, first, levels) },
-                // SAFETY: `here` chooses this way only where the feature is.
+                // SAFETY: `here` chooses this way only where the features are.
                 #[cfg(target_arch = "x86_64")]
                 Way::Avx2 => unsafe { self.group_avx2(trellis, input, first, levels) },
             }
@@ -134,7 +146,7 @@ impl Search {
         first: usize,
         levels: &mut [i32],
     ) {
-        let steps = input.values.len().div_ceil(input.lanes);
+        let steps = input.samples.len().div_ceil(input.lanes);
         self.decisions.resize(self.decisions.len().max(steps * SIXTEENS), [0; WIDTH]);
         self.aims.resize(steps, [0; WIDTH]);
         // SAFETY: the caller's promise is passed on.
@@ -210,10 +222,10 @@ impl Search {
             }
             let start = step * lanes + first;
             let end = (start + width).min(levels.len());
-            match levels.get_mut(start..end) {
-                Some(levels) if levels.len() == WIDTH => levels.copy_from_slice(&row),
-                Some(levels) => levels.copy_from_slice(&row[..levels.len()]),
-                None => (),
+            let levels = levels.get_mut(start..end).unwrap_or(&mut []);
+            match levels.as_mut_array() {
+                Some(all) => *all = row,
+                None => levels.iter_mut().zip(row).for_each(|(level, found)| *level = found),
             }
         }
     }

@@ -4,14 +4,21 @@ use super::*;
 use rand::{SeedableRng, rngs::SmallRng};
 use rand_distr::{Distribution, StandardNormal};
 
-fn values(count: usize) -> Vec<f32> {
+/// Samples with a standard deviation of 2.5 spacings.
+fn samples(count: usize) -> Vec<u16> {
     let mut rng = SmallRng::seed_from_u64(5);
     (0..count)
         .map(|_| {
             let v: f32 = StandardNormal.sample(&mut rng);
-            v * 2.5
+            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a few thousand")]
+            let sample = (v * 2500.0 + 32_768.0) as u16;
+            sample
         })
         .collect()
+}
+
+fn input<'a>(samples: &'a [u16], ends: &'a [usize], shapes: &'a [Shape], lanes: usize) -> Input<'a> {
+    Input { samples, mid: 32_768, inverse: 0.001, ends, shapes, rates: None, lanes }
 }
 
 /// The least cost over all paths, by trying every one.
@@ -30,11 +37,12 @@ fn exhaustive(trellis: &Trellis, values: &[f32], state: u32) -> f32 {
 #[test]
 fn the_search_finds_the_path_that_trying_all_finds() {
     let shapes = [Shape::flat()];
-    let values = values(6);
+    let samples = samples(6);
+    let input = input(&samples, &[6], &shapes, 1);
+    let values: Vec<f32> = samples.iter().map(|&sample| input.value(sample)).collect();
     for log2_states in [2, 3, 6, 8] {
         let trellis = Trellis::with_log2_states(log2_states).unwrap();
         let mut levels = vec![0; values.len()];
-        let input = Input { values: &values, ends: &[6], shapes: &shapes, rates: None, lanes: 1 };
         Search::default().run(&trellis, input, &mut levels);
         let found: f32 = values.iter().zip(&levels).map(|(v, &l)| (v - l as f32).powi(2)).sum();
         let least = exhaustive(&trellis, &values, 0);
@@ -56,14 +64,14 @@ fn avx2_finds_the_levels_that_portable_code_finds() {
         return;
     }
     // Miri takes its time.
-    const COUNT: usize = if cfg!(miri) { 250 } else { 5000 };
-    let values = values(COUNT);
+    const COUNT: usize = if cfg!(miri) { 130 } else { 5000 };
+    let samples = samples(COUNT);
     // The last one's contexts change within steps, and one is empty.
     let shapes = [2.0, 0.4, 1.0, 3.0].map(Shape::of_mean);
     for ends in [&[COUNT][..], &[COUNT / 5 + 3, COUNT / 5 + 3, COUNT / 5 + 10, COUNT]] {
         let shapes = &shapes[..ends.len()];
         for (lanes, log2_states) in [(1, 3), (7, 2), (16, 6), (32, 3), (64, 8)] {
-            let input = Input { values: &values, ends, shapes, rates: None, lanes };
+            let input = input(&samples, ends, shapes, lanes);
             let trellis = Trellis::with_log2_states(log2_states).unwrap();
             let (mut plain, mut fast) = (vec![0; COUNT], vec![1; COUNT]);
             let mut search = Search::default();

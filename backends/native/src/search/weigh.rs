@@ -85,11 +85,19 @@ impl<'a> Costing<'a> {
     ) -> [W; 4] {
         let input = self.input;
         let start = step * input.lanes + first;
-        let end = (start + WIDTH.min(input.lanes - first)).min(input.values.len()).max(start);
+        let start = start.min(input.samples.len());
+        let end = (start + WIDTH.min(input.lanes - first)).min(input.samples.len());
         self.enter(&(start..end));
         // SAFETY: the caller's promise is passed on.
         unsafe { weigh(input, start..end, &self.lanes, aims) }
     }
+}
+
+/// Samples with the middle for lanes beyond the last one, which binds nothing.
+#[cold]
+#[inline(never)]
+fn filled(samples: &[u16], mid: u16) -> [u16; WIDTH] {
+    std::array::from_fn(|lane| samples.get(lane).copied().unwrap_or(mid))
 }
 
 /// The same for the values in a range.
@@ -103,14 +111,17 @@ unsafe fn weigh<W: Words>(
     lanes: &Lanes,
     aims: &mut [i32; WIDTH],
 ) -> [W; 4] {
-    // Lanes beyond the last value go on with values of 0, which bind nothing.
+    let samples = match input.samples[range.clone()].as_array() {
+        Some(all) => *all,
+        None => filled(&input.samples[range], input.mid),
+    };
     let mut values = [0f32; WIDTH];
-    match input.values.get(range).unwrap_or(&[]) {
-        all if all.len() == WIDTH => values.copy_from_slice(all),
-        some => values[..some.len()].copy_from_slice(some),
-    }
     for lane in 0..WIDTH {
-        let pull = (values[lane] * lanes.shrinks[lane]).max(-lanes.limits[lane]).min(lanes.limits[lane]);
+        values[lane] = input.value(samples[lane]);
+        // Comparisons, because nothing here is NaN, and `max` and `min` would mind that.
+        let (pull, limit) = (values[lane] * lanes.shrinks[lane], lanes.limits[lane]);
+        let pull = if pull > -limit { pull } else { -limit };
+        let pull = if pull < limit { pull } else { limit };
         // SAFETY: values are within ±2^16, and moved towards 0: products are within ±2^30.
         aims[lane] = unsafe { ((values[lane] - pull) * 16_384.0).to_int_unchecked() };
     }
