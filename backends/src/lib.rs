@@ -21,6 +21,17 @@ pub fn default_registry() -> Registry {
     registry
 }
 
+/// The backends that choose among the processor's instructions, once for each set that this machine has, named after it.
+///
+/// For comparing them: what they make does not differ.
+pub fn instruction_variants() -> Vec<(String, Arc<dyn telecine_core::Backend>)> {
+    let native = telecine_native::Instructions::here().into_iter().filter_map(|instructions| {
+        let backend = telecine_native::Native::with_instructions(instructions).ok()?;
+        Some((format!("{instructions:?}"), Arc::new(backend) as Arc<dyn telecine_core::Backend>))
+    });
+    native.collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -32,6 +32,8 @@ pub(crate) enum Command {
     Sweep(SweepArgs),
     /// List the backends of this build, and whether they work here.
     Backends(BackendsArgs),
+    /// Check what every backend guarantees, on this machine.
+    Conformance(ConformanceArgs),
 }
 
 #[derive(Args)]
@@ -221,6 +223,36 @@ pub(crate) struct BackendsArgs {
     /// Print one JSON document.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct ConformanceArgs {
+    /// Only the rules and backends whose joint name, such as native/round-trip/lossless-exact, holds this text or fits
+    /// this glob; several widen the choice.
+    #[arg(long, value_name = "PATTERN")]
+    pub(crate) filter: Vec<String>,
+    /// Only these backends, joined by commas; it is a failure if one does not work here. (TELECINE_REQUIRE=NAMES in the
+    /// environment makes absence a failure and leaves the choice as it is.)
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub(crate) backend: Vec<String>,
+    /// Only some of the cases of rules that have many.
+    #[arg(long)]
+    pub(crate) quick: bool,
+    /// List what would be run, with what each rule guarantees.
+    #[arg(long, conflicts_with_all = ["json", "junit", "html"])]
+    pub(crate) list: bool,
+    /// Write the findings as JSON; - is standard output.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// Write the findings as JUnit XML; - is standard output.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
+    /// Write one HTML page: every rule on every backend, and rate–distortion curves.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
+    /// Overwrite the outputs.
+    #[arg(long)]
+    pub(crate) force: bool,
 }
 
 /// Starts the threads of everything that follows: this many, or one for each core.

@@ -15,6 +15,10 @@ use telecine_cli::{failure, input};
 
 use crate::args::{Cli, Command};
 
+/// Counts what each thread holds, for the rules of `conformance` about memory.
+#[global_allocator]
+static ALLOCATOR: telecine_conformance::CountingAllocator = telecine_conformance::CountingAllocator;
+
 fn main() -> ExitCode {
     #[cfg(unix)]
     bus_error::end_with_a_line();
@@ -26,6 +30,7 @@ fn main() -> ExitCode {
         Command::Compare(args) => commands::compare::run(args),
         Command::Sweep(args) => commands::sweep::run(args),
         Command::Backends(args) => commands::backends::run(args),
+        Command::Conformance(args) => commands::conformance::run(args),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -3,7 +3,7 @@
 use std::io::{self, IsTerminal, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use crate::failure::{Failure, Result};
@@ -114,6 +114,47 @@ pub(crate) fn progress(total: u64) -> ProgressBar {
         bar.set_style(style);
     }
     bar
+}
+
+/// Several bars below each other on standard error, where that is a terminal.
+pub(crate) struct Bars {
+    bars: MultiProgress,
+    terminal: bool,
+}
+
+impl Bars {
+    pub(crate) fn new() -> Self {
+        let terminal = io::stderr().is_terminal();
+        let target = if terminal { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
+        Self { bars: MultiProgress::with_draw_target(target), terminal }
+    }
+
+    /// Adds a bar with a name.
+    pub(crate) fn add(&self, name: &str, total: u64) -> ProgressBar {
+        let bar = self.bars.add(ProgressBar::new(total));
+        if let Ok(style) = ProgressStyle::with_template("{prefix:12} {bar:20} {pos:>3} of {len}  {wide_msg}")
+        {
+            bar.set_style(style);
+        }
+        bar.set_prefix(name.to_owned());
+        bar
+    }
+
+    /// Prints a line above the bars, or as it is where there are none.
+    pub(crate) fn say(&self, line: &str) {
+        let line: String = line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+        if self.terminal {
+            // The line is in the report, too.
+            let _ = self.bars.println(line);
+        } else {
+            eprintln!("{line}");
+        }
+    }
+
+    /// Takes the bars away.
+    pub(crate) fn clear(&self) {
+        let _ = self.bars.clear();
+    }
 }
 
 static STOP: AtomicBool = AtomicBool::new(false);

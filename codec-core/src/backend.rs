@@ -144,12 +144,15 @@ impl EncodeOptions {
 }
 
 /// What a backend is able to do: plain data, so that nobody has to find out by trial.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Capabilities {
     /// Takes [`Quality::Lossless`].
     pub lossless: bool,
     /// Takes [`Quality::Step`].
     pub lossy: bool,
+    /// Most bits per sample above Shannon's bound that a step costs on Gaussian samples, at 1.5 to 4.5 bits and balanced
+    /// effort; 0 unless [`lossy`](Capabilities::lossy). The conformance suite holds the backend to it.
+    pub excess: f32,
     /// Sample depths in bits, ascending.
     pub depths: &'static [u8],
     /// Plane widths in samples.
@@ -212,7 +215,7 @@ impl Role {
 }
 
 /// What a backend is.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct BackendInfo {
     /// The backend's own name, such as `native` or `rav1e`.
     pub name: &'static str,

@@ -1,6 +1,8 @@
 //! Measured error between original and decoded values.
 
-use crate::lanes::LANES;
+use multiversion::multiversion;
+
+use crate::lanes::{LANES, pairs_in_lanes};
 use crate::{DType, Importance};
 
 /// Sums from which the error measures of any set of values follow; sets add up.
@@ -19,38 +21,20 @@ impl Distortion {
     ///
     /// Values that are NaN or infinite on either side are left out.
     pub fn measure(dtype: DType, original: &[u8], decoded: &[u8]) -> Self {
-        let mut sums = Self::default();
-        if fits_f32(dtype) {
-            for_each_block(dtype, original, decoded, |_, original, decoded| {
-                sums.merge(&Self::of_block(original, decoded));
-            });
-        } else {
-            for_each(dtype, original, decoded, |_, error, value| sums.add(error, value, 1.0));
-        }
-        sums
-    }
-
-    /// The sums of a block, several side by side, because each waits for itself.
-    fn of_block(original: &[f32], decoded: &[f32]) -> Self {
-        let mut sums = [Self::default(); LANES];
-        let add = |sum: &mut Self, a: f32, b: f32| {
-            let both = a.is_finite() && b.is_finite();
-            let (a, b) = if both { (f64::from(a), f64::from(b)) } else { (0.0, 0.0) };
-            sum.add((a - b).abs(), a, 1.0);
+        let sums = match dtype {
+            DType::F32 => sums_of_finite(original, decoded, f32::from_le_bytes),
+            DType::Bf16 => sums_of_finite(original, decoded, |b: [u8; 2]| {
+                f32::from_bits(u32::from(u16::from_le_bytes(b)) << 16)
+            }),
+            _ => Self { squared_error: f64::NAN, ..Self::default() },
         };
-        let (originals, last_original) = original.as_chunks::<LANES>();
-        let (decodeds, last_decoded) = decoded.as_chunks::<LANES>();
-        for (original, decoded) in originals.iter().zip(decodeds) {
-            for lane in 0..LANES {
-                add(&mut sums[lane], original[lane], decoded[lane]);
-            }
+        // Squares of `f32` do not leave the range of `f64`.
+        if sums.squared_error.is_finite() && sums.energy.is_finite() {
+            return sums;
         }
-        for (sum, (&a, &b)) in sums.iter_mut().zip(last_original.iter().zip(last_decoded)) {
-            add(sum, a, b);
-        }
-        let mut all = Self::default();
-        sums.iter().for_each(|sum| all.merge(sum));
-        all
+        let mut sums = Self::default();
+        for_each(dtype, original, decoded, |_, error, value| sums.add(error, value, 1.0));
+        sums
     }
 
     /// As [`Distortion::measure`], with the squares of a value multiplied by its column's weight, of mean 1.
@@ -65,6 +49,7 @@ impl Distortion {
         sums
     }
 
+    #[inline(always)]
     fn add(&mut self, error: f64, value: f64, weight: f64) {
         self.squared_error += weight * (error * error);
         self.energy += weight * (value * value);
@@ -84,42 +69,62 @@ impl Distortion {
     }
 }
 
+/// The sums over values that `to` reads, several side by side, because each waits for itself; sums that are not finite
+/// where any value is not.
+#[multiversion(targets("x86_64+avx2"))]
+fn sums_of_finite<const N: usize>(
+    original: &[u8],
+    decoded: &[u8],
+    to: impl Fn([u8; N]) -> f32,
+) -> Distortion {
+    let (mut squared_errors, mut energies, mut most) = ([0f64; LANES], [0f64; LANES], [0f64; LANES]);
+    let (original, decoded) = (original.as_chunks::<N>().0, decoded.as_chunks::<N>().0);
+    // Zeros add nothing.
+    pairs_in_lanes(original, decoded, [0; N], |original, decoded| {
+        let original = original.map(|value| f64::from(to(value)));
+        let decoded = decoded.map(|value| f64::from(to(value)));
+        let errors: [f64; LANES] = std::array::from_fn(|lane| (original[lane] - decoded[lane]).abs());
+        // A loop for each sum is what compilers make vectors of.
+        for lane in 0..LANES {
+            squared_errors[lane] += errors[lane] * errors[lane];
+        }
+        for lane in 0..LANES {
+            energies[lane] += original[lane] * original[lane];
+        }
+        for lane in 0..LANES {
+            most[lane] = if errors[lane] > most[lane] { errors[lane] } else { most[lane] };
+        }
+    });
+    Distortion {
+        squared_error: squared_errors.iter().sum(),
+        energy: energies.iter().sum(),
+        max_abs_error: most.into_iter().fold(0.0, f64::max),
+    }
+}
+
 /// Whether an `f32` holds every value exactly.
 fn fits_f32(dtype: DType) -> bool {
     dtype.size() < 4 || dtype == DType::F32
-}
-
-/// Visits blocks of values, with the place of each block's first.
-fn for_each_block(
-    dtype: DType,
-    original: &[u8],
-    decoded: &[u8],
-    mut visit: impl FnMut(usize, &[f32], &[f32]),
-) {
-    let size = dtype.size();
-    let (mut a, mut b) = (Vec::new(), Vec::new());
-    // Blocks keep both sides in the cache.
-    let blocks = original.chunks(BLOCK * size).zip(decoded.chunks(BLOCK * size));
-    for (block, (original, decoded)) in blocks.enumerate() {
-        a.clear();
-        b.clear();
-        dtype.read_f32(original, &mut a);
-        dtype.read_f32(decoded, &mut b);
-        visit(block * BLOCK, &a, &b);
-    }
 }
 
 /// Visits the place, error and original value (or its magnitude) of every pair of finite values.
 fn for_each(dtype: DType, original: &[u8], decoded: &[u8], mut visit: impl FnMut(usize, f64, f64)) {
     let size = dtype.size();
     if fits_f32(dtype) {
-        for_each_block(dtype, original, decoded, |start, original, decoded| {
-            for (at, (&a, &b)) in (start..).zip(original.iter().zip(decoded)) {
+        let (mut a, mut b) = (Vec::new(), Vec::new());
+        // Blocks keep both sides in the cache.
+        let blocks = original.chunks(BLOCK * size).zip(decoded.chunks(BLOCK * size));
+        for (block, (original, decoded)) in blocks.enumerate() {
+            a.clear();
+            b.clear();
+            dtype.read_f32(original, &mut a);
+            dtype.read_f32(decoded, &mut b);
+            for (at, (&a, &b)) in (block * BLOCK..).zip(a.iter().zip(&b)) {
                 if a.is_finite() && b.is_finite() {
                     visit(at, (f64::from(a) - f64::from(b)).abs(), f64::from(a));
                 }
             }
-        });
+        }
         return;
     }
     for (at, (original, decoded)) in original.chunks_exact(size).zip(decoded.chunks_exact(size)).enumerate() {

@@ -4,6 +4,7 @@ use std::fmt;
 
 use float8::{F8E4M3, F8E5M2};
 use half::{bf16, f16};
+use multiversion::multiversion;
 
 use crate::{Error, Result};
 
@@ -84,6 +85,7 @@ impl DType {
     ///
     /// `bytes` holds whole little-endian values; a rest is ignored.
     pub fn read_f32(self, bytes: &[u8], out: &mut Vec<f32>) {
+        #[multiversion(targets("x86_64+avx2"))]
         fn each<const N: usize>(bytes: &[u8], out: &mut Vec<f32>, to: impl Fn([u8; N]) -> f32) {
             out.extend(bytes.as_chunks::<N>().0.iter().map(|&value| to(value)));
         }
@@ -110,6 +112,7 @@ impl DType {
     ///
     /// `values` are finite; `out` holds `values.len()` values of this dtype. Integers round half away from zero.
     pub fn write_f32(self, values: &[f32], out: &mut [u8]) {
+        #[multiversion(targets("x86_64+avx2"))]
         fn each<const N: usize>(values: &[f32], out: &mut [u8], from: impl Fn(f32) -> [u8; N]) {
             for (slot, &value) in out.as_chunks_mut::<N>().0.iter_mut().zip(values) {
                 *slot = from(value);

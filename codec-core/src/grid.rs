@@ -1,5 +1,7 @@
 //! The quantiser in front of the backends: real values on a uniform grid of unsigned samples.
 
+use multiversion::multiversion;
+
 use crate::lanes::{LANES, in_lanes};
 use crate::{Error, Result};
 
@@ -24,30 +26,12 @@ pub(crate) fn reach(depth: u8) -> f32 {
 impl Grid {
     /// Appends the nearest sample of each value; values beyond the grid take its first or last sample.
     pub(crate) fn quantise(&self, values: &[f32], depth: u8, samples: &mut Vec<u16>) {
-        let mid = 1i32 << (depth - 1);
-        let (low, high) = (-f32::from(1u16 << (depth - 1)), reach(depth));
-        let inverse = 1.0 / self.scale;
-        samples.extend(values.iter().map(|&value| {
-            // Not `clamp`, which asks whether its bounds are in order.
-            let units = ((value - self.offset) * inverse).max(low).min(high);
-            let level = (units + ROUND).to_bits().cast_signed() - ROUND.to_bits().cast_signed();
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "0 to 2^depth − 1 by the clamp"
-            )]
-            let sample = (level + mid) as u16;
-            sample
-        }));
+        quantise(*self, values, depth, samples);
     }
 
     /// Appends the value of each sample.
     pub(crate) fn dequantise(&self, samples: &[u16], depth: u8, values: &mut Vec<f32>) {
-        let mid = 1i32 << (depth - 1);
-        #[expect(clippy::cast_precision_loss, reason = "17 bits fit f32")]
-        values.extend(
-            samples.iter().map(|&sample| (i32::from(sample) - mid) as f32 * self.scale + self.offset),
-        );
+        dequantise(*self, samples, depth, values);
     }
 
     /// Whether every sample of a depth stands for a finite value.
@@ -97,6 +81,33 @@ impl Grid {
     }
 }
 
+#[multiversion(targets("x86_64+avx2"))]
+fn quantise(grid: Grid, values: &[f32], depth: u8, samples: &mut Vec<u16>) {
+    let mid = 1i32 << (depth - 1);
+    let (low, high) = (-f32::from(1u16 << (depth - 1)), reach(depth));
+    let inverse = 1.0 / grid.scale;
+    samples.extend(values.iter().map(|&value| {
+        // Not `clamp`, which asks whether its bounds are in order.
+        let units = ((value - grid.offset) * inverse).max(low).min(high);
+        let level = (units + ROUND).to_bits().cast_signed() - ROUND.to_bits().cast_signed();
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "0 to 2^depth − 1 by the clamp"
+        )]
+        let nearest = (level + mid) as u16;
+        nearest
+    }));
+}
+
+#[multiversion(targets("x86_64+avx2"))]
+#[expect(clippy::cast_precision_loss, reason = "17 bits fit f32")]
+fn dequantise(grid: Grid, samples: &[u16], depth: u8, values: &mut Vec<f32>) {
+    let mid = 1i32 << (depth - 1);
+    let value = |&sample: &u16| (i32::from(sample) - mid) as f32 * grid.scale + grid.offset;
+    values.extend(samples.iter().map(value));
+}
+
 /// Below this, divisions by the scale would overflow.
 const SMALLEST_SCALE: f32 = 1e-35;
 
@@ -109,28 +120,46 @@ struct Spread {
 }
 
 impl Spread {
-    #[expect(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        reason = "a mean for choosing a grid"
-    )]
     fn of(values: &[f32]) -> Self {
-        let (mut sums, mut squares) = ([0f64; LANES], [0f64; LANES]);
-        let (mut lows, mut highs) = ([f32::INFINITY; LANES], [f32::NEG_INFINITY; LANES]);
-        in_lanes(values, |lane, value| {
-            sums[lane] += f64::from(value);
-            squares[lane] += f64::from(value) * f64::from(value);
-            lows[lane] = lows[lane].min(value);
-            highs[lane] = highs[lane].max(value);
-        });
-        let (sum, squares) = (sums.iter().sum::<f64>(), squares.iter().sum::<f64>());
-        let low = lows.into_iter().fold(f32::INFINITY, f32::min);
-        let high = highs.into_iter().fold(f32::NEG_INFINITY, f32::max);
-        let n = values.len().max(1) as f64;
-        let mean = sum / n;
-        let offset = if mean * mean > squares / n - mean * mean { mean as f32 } else { 0.0 };
-        Self { offset, reach: (high - offset).max(offset - low).max(0.0) }
+        spread(values)
     }
+}
+
+#[multiversion(targets("x86_64+avx2"))]
+#[expect(
+    clippy::cast_precision_loss,
+    clippy::cast_possible_truncation,
+    reason = "a mean for choosing a grid"
+)]
+fn spread(values: &[f32]) -> Spread {
+    let (mut sums, mut squares) = ([0f64; LANES], [0f64; LANES]);
+    let first = values.first().copied().unwrap_or(0.0);
+    let (mut lows, mut highs) = ([first; LANES], [first; LANES]);
+    in_lanes(values, first, |values| {
+        // Comparisons, because nothing here is NaN, and `min` and `max` would mind that.
+        for lane in 0..LANES {
+            lows[lane] = if values[lane] < lows[lane] { values[lane] } else { lows[lane] };
+        }
+        for lane in 0..LANES {
+            highs[lane] = if values[lane] > highs[lane] { values[lane] } else { highs[lane] };
+        }
+    });
+    in_lanes(values, 0.0, |values| {
+        let wide = values.map(f64::from);
+        for lane in 0..LANES {
+            sums[lane] += wide[lane];
+        }
+        for lane in 0..LANES {
+            squares[lane] += wide[lane] * wide[lane];
+        }
+    });
+    let (sum, squares) = (sums.iter().sum::<f64>(), squares.iter().sum::<f64>());
+    let low = lows.into_iter().fold(f32::INFINITY, f32::min);
+    let high = highs.into_iter().fold(f32::NEG_INFINITY, f32::max);
+    let n = values.len().max(1) as f64;
+    let mean = sum / n;
+    let offset = if mean * mean > squares / n - mean * mean { mean as f32 } else { 0.0 };
+    Spread { offset, reach: (high - offset).max(offset - low).max(0.0) }
 }
 
 #[cfg(test)]

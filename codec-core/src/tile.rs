@@ -166,6 +166,7 @@ mod tests {
     const FREE: Capabilities = Capabilities {
         lossless: true,
         lossy: true,
+        excess: 0.5,
         depths: &[8, 16],
         width: 1..=u32::MAX,
         height: 1..=u32::MAX,
@@ -175,6 +176,7 @@ mod tests {
     const VIDEO: Capabilities = Capabilities {
         lossless: false,
         lossy: true,
+        excess: 0.5,
         depths: &[8, 10, 12],
         width: 64..=1024,
         height: 64..=256,

@@ -75,3 +75,10 @@ pub(crate) fn peak<T>(work: impl FnOnce() -> T) -> (T, u64) {
     let most = MOST.with(Cell::get) - before;
     (result, u64::try_from(most).unwrap_or(0))
 }
+
+/// Runs `work` and returns the bytes that this thread holds in the end beyond what it held before.
+pub(crate) fn kept<T>(work: impl FnOnce() -> T) -> (T, u64) {
+    let before = HELD.with(Cell::get);
+    let result = work();
+    (result, u64::try_from(HELD.with(Cell::get) - before).unwrap_or(0))
+}

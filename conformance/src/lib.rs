@@ -3,22 +3,31 @@
 //! A third party checks a backend of its own like this:
 //!
 //! ```
-//! use telecine_conformance::{Subject, check};
+//! use std::sync::Arc;
+//! use telecine_conformance::Suite;
+//! use telecine_core::Registry;
 //!
-//! let backend = telecine_raw::Raw;
-//! let subject = Subject::new(&backend, &[]);
-//! for result in check(&subject, "") {
-//!     assert!(!result.verdict.is_failure(), "{result}");
-//! }
+//! let mut registry = Registry::new();
+//! registry.register(Arc::new(telecine_raw::Raw))?;
+//! let report = Suite::of(&registry).quick(true).run(&|_| ());
+//! assert!(report.passed(), "{report}");
+//! # Ok::<(), telecine_core::Error>(())
 //! ```
 
 mod alloc;
+mod outside;
+mod pipeline;
+mod report;
 mod rule;
 mod rules;
 mod signal;
 mod subject;
+mod suite;
+mod tensors;
 
 pub use alloc::CountingAllocator;
-pub use rule::{Cases, Failure, Family, Rule, RuleResult, Verdict};
-pub use rules::{all, check};
-pub use subject::Subject;
+pub use report::{BackendReport, Curve, Finding, Machine, Point, Report};
+pub use rule::{Cases, Failure, Family, Rule, Verdict};
+pub use rules::all;
+pub use subject::{Subject, Variant};
+pub use suite::{Absent, Check, Event, Suite};

@@ -4,8 +4,14 @@ use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use rand_distr::{Distribution, StandardNormal};
 use telecine_core::GroupSpec;
 
+/// A distance in units of 16-bit samples, for the depth of a group.
+pub(crate) fn at_depth(spec: &GroupSpec, distance: f32) -> f32 {
+    distance * f32::from(spec.max_sample()) / f32::from(u16::MAX)
+}
+
 /// Gaussian samples around the middle, `deviation` sample units wide.
-pub(crate) fn gaussian(spec: &GroupSpec, deviation: f64, seed: u64) -> Vec<u16> {
+pub(crate) fn gaussian(spec: &GroupSpec, deviation: impl Into<f64>, seed: u64) -> Vec<u16> {
+    let deviation = deviation.into();
     let mut rng = SmallRng::seed_from_u64(seed);
     let (mid, max) = (f64::from(spec.mid_sample()), f64::from(spec.max_sample()));
     let sample = |_| {

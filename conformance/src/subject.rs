@@ -1,41 +1,110 @@
 //! The backend under test, with what it takes to test it.
 
-use telecine_core::{Backend, Effort, EncodeOptions, Error, GroupSpec, Limits, Quality, Result};
+use std::sync::Arc;
+
+use telecine_core::{Backend, Effort, EncodeOptions, Error, GroupSpec, Limits, Quality, Registry, Result};
 
 use crate::Failure;
 
 /// A backend with the partner that does the direction which it lacks.
-#[derive(Debug, Clone, Copy)]
-pub struct Subject<'a> {
-    backend: &'a dyn Backend,
-    encoder: Option<&'a dyn Backend>,
-    decoder: Option<&'a dyn Backend>,
-    others: &'a [&'a dyn Backend],
+#[derive(Debug, Clone)]
+pub struct Subject {
+    backend: Arc<dyn Backend>,
+    encoder: Option<Arc<dyn Backend>>,
+    decoder: Option<Arc<dyn Backend>>,
+    others: Vec<Arc<dyn Backend>>,
+    variants: Vec<Variant>,
+    quick: bool,
 }
 
-impl<'a> Subject<'a> {
+/// The backend under test, made to work in another way that must not show, such as with other instructions.
+#[derive(Debug, Clone)]
+pub struct Variant {
+    /// What is other about it, such as `AVX2`.
+    pub name: String,
+    /// The backend.
+    pub backend: Arc<dyn Backend>,
+}
+
+impl Subject {
     /// The subject for a backend; `others` are the other backends of its codec that work here.
-    pub fn new(backend: &'a dyn Backend, others: &'a [&'a dyn Backend]) -> Self {
+    pub fn new(backend: Arc<dyn Backend>, others: Vec<Arc<dyn Backend>>) -> Self {
         let info = backend.info();
-        let partner = |serves: fn(&dyn Backend) -> bool| others.iter().copied().find(|other| serves(*other));
-        let encoder = if info.encodes { Some(backend) } else { partner(|other| other.info().encodes) };
-        let decoder = if info.decodes { Some(backend) } else { partner(|other| other.info().decodes) };
-        Self { backend, encoder, decoder, others }
+        let partner =
+            |serves: fn(&dyn Backend) -> bool| others.iter().find(|other| serves(&***other)).cloned();
+        let encoder =
+            if info.encodes { Some(backend.clone()) } else { partner(|other| other.info().encodes) };
+        let decoder =
+            if info.decodes { Some(backend.clone()) } else { partner(|other| other.info().decodes) };
+        Self { backend, encoder, decoder, others, variants: Vec::new(), quick: false }
+    }
+
+    /// Every backend of a registry that works here, each with the others of its codec.
+    pub fn all(registry: &Registry) -> Vec<Self> {
+        let status: Vec<_> = registry.list().into_iter().filter(|entry| entry.status.is_ok()).collect();
+        let works = |name: &str| status.iter().any(|entry| entry.name == name);
+        let working: Vec<_> = registry.backends().filter(|backend| works(backend.info().name)).collect();
+        let subject = |backend: &&Arc<dyn Backend>| {
+            let info = backend.info();
+            let peers = working
+                .iter()
+                .filter(|other| other.info().codec == info.codec && other.info().name != info.name);
+            Self::new((*backend).clone(), peers.map(|other| (*other).clone()).collect())
+        };
+        working.iter().map(subject).collect()
+    }
+
+    /// The subject with ways in which its backend works elsewhere, or could.
+    #[must_use]
+    pub fn with_variants(mut self, variants: Vec<Variant>) -> Self {
+        self.variants = variants;
+        self
+    }
+
+    /// The subject with fewer cases per rule, where rules have many.
+    #[must_use]
+    pub fn quick(mut self, quick: bool) -> Self {
+        self.quick = quick;
+        self
     }
 
     /// The backend under test.
-    pub fn backend(&self) -> &'a dyn Backend {
-        self.backend
+    pub fn backend(&self) -> &dyn Backend {
+        &*self.backend
+    }
+
+    /// The backend's name.
+    pub fn name(&self) -> &'static str {
+        self.backend.info().name
     }
 
     /// The other backends of the codec.
-    pub fn others(&self) -> &'a [&'a dyn Backend] {
-        self.others
+    pub(crate) fn others(&self) -> impl Iterator<Item = &dyn Backend> {
+        self.others.iter().map(|other| &**other)
+    }
+
+    /// The ways in which the backend must make the same packets and samples.
+    pub(crate) fn variants(&self) -> &[Variant] {
+        &self.variants
+    }
+
+    /// Puts a variant in the place of the backend.
+    pub(crate) fn replace(&mut self, variant: &Variant) {
+        for role in [&mut self.encoder, &mut self.decoder].into_iter().flatten() {
+            if role.info().name == self.backend.info().name {
+                *role = variant.backend.clone();
+            }
+        }
+    }
+
+    /// Whether few cases are wanted.
+    pub(crate) fn is_quick(&self) -> bool {
+        self.quick
     }
 
     /// Whether both directions are there.
     pub(crate) fn is_complete(&self) -> std::result::Result<(), &'static str> {
-        match (self.encoder, self.decoder) {
+        match (&self.encoder, &self.decoder) {
             (Some(_), Some(_)) => Ok(()),
             (None, _) => Err("nothing encodes this codec here"),
             (_, None) => Err("nothing decodes this codec here"),
@@ -45,25 +114,48 @@ impl<'a> Subject<'a> {
     /// Whether lossless groups can be coded and read back.
     pub(crate) fn is_lossless(&self) -> std::result::Result<(), &'static str> {
         self.is_complete()?;
-        let capable = self.encoder.is_some_and(|encoder| encoder.info().capabilities.lossless);
+        let capable = self.encoder.as_ref().is_some_and(|encoder| encoder.info().capabilities.lossless);
         if capable { Ok(()) } else { Err("it has no lossless mode") }
     }
 
     /// Whether groups can be coded with a step and read back.
     pub(crate) fn is_lossy(&self) -> std::result::Result<(), &'static str> {
         self.is_complete()?;
-        let capable = self.encoder.is_some_and(|encoder| encoder.info().capabilities.lossy);
+        let capable = self.encoder.as_ref().is_some_and(|encoder| encoder.info().capabilities.lossy);
         if capable { Ok(()) } else { Err("it codes losslessly only") }
     }
 
     /// The backend that encodes: the one under test, or its partner.
-    pub(crate) fn encoding(&self) -> Result<&'a dyn Backend> {
-        self.encoder.ok_or_else(|| Error::unsupported("nothing encodes this codec here"))
+    pub(crate) fn encoding(&self) -> Result<&dyn Backend> {
+        self.encoder.as_deref().ok_or_else(|| Error::unsupported("nothing encodes this codec here"))
     }
 
     /// The backend that decodes: the one under test, or its partner.
-    pub(crate) fn decoding(&self) -> Result<&'a dyn Backend> {
-        self.decoder.ok_or_else(|| Error::unsupported("nothing decodes this codec here"))
+    pub(crate) fn decoding(&self) -> Result<&dyn Backend> {
+        self.decoder.as_deref().ok_or_else(|| Error::unsupported("nothing decodes this codec here"))
+    }
+
+    /// The qualities that the encoder takes, lossy ones with this step.
+    pub(crate) fn qualities(&self, step: f32) -> Vec<Quality> {
+        let lossless = self.is_lossless().is_ok().then_some(Quality::Lossless);
+        let lossy = self.is_lossy().is_ok().then_some(Quality::Step(step));
+        lossless.into_iter().chain(lossy).collect()
+    }
+
+    /// A registry in which nothing but this subject serves its codec.
+    ///
+    /// `raw` is there, too: where a codec has no lossless mode, the pipeline needs one for what must be exact.
+    pub(crate) fn registry(&self) -> Result<Registry> {
+        let mut registry = Registry::new();
+        let ours = [&self.encoder, &self.decoder].into_iter().flatten().cloned();
+        let mut wanted: Vec<Arc<dyn Backend>> = ours.collect();
+        wanted.push(Arc::new(telecine_raw::Raw));
+        for backend in wanted {
+            if registry.backends().all(|there| there.info().name != backend.info().name) {
+                registry.register(backend)?;
+            }
+        }
+        Ok(registry)
     }
 
     /// A spec that the encoder takes, as near to the wanted one as its capabilities allow.

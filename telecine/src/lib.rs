@@ -27,7 +27,7 @@ mod writer;
 pub use budget::{Budget, BudgetItem};
 pub use codec::{Codec, Encoded};
 pub use reader::Reader;
-pub use telecine_backends::default_registry;
+pub use telecine_backends::{default_registry, instruction_variants};
 pub use telecine_core::{
     Backend, BackendInfo, Basis, Capabilities, Chain, ChunkDecoder, CodecId, CodedChunk, DType, Decoder,
     Distortion, Effort, EncodeOptions, Encoder, Encoding, Error as CoreError, Found, GroupSpec, Importance,

@@ -21,6 +21,7 @@ static INFO: BackendInfo = BackendInfo {
     capabilities: Capabilities {
         lossless: true,
         lossy: true,
+        excess: 0.1,
         depths: &[8, 9, 10, 11, 12, 13, 14, 15, 16],
         width: 1..=1 << 26,
         height: 1..=1 << 26,

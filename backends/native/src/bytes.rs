@@ -115,10 +115,9 @@ impl<'a> RawWriter<'a> {
 /// The low `count` bits of eight values, one after the other.
 #[inline(always)]
 fn pack(values: [u16; EIGHT], count: u8) -> u128 {
-    let four = |values: [u16; 4]| {
-        let kept =
-            u64::from_le_bytes(*values.map(u16::to_le_bytes).as_flattened().as_array().unwrap_or(&[0; 8]))
-                & (0x0001_0001_0001_0001 * ((1 << count) - 1));
+    let four = |[a, b, c, d]: [u16; 4]| {
+        let all = u64::from(a) | u64::from(b) << 16 | u64::from(c) << 32 | u64::from(d) << 48;
+        let kept = all & (0x0001_0001_0001_0001 * ((1 << count) - 1));
         // Pairs of values, then pairs of pairs, are moved together.
         let twos = kept & 0x0000_ffff_0000_ffff | (kept >> 16 & 0x0000_ffff_0000_ffff) << count;
         twos & 0xffff_ffff | twos >> 32 << (2 * count)

@@ -17,8 +17,8 @@ pub(crate) fn count(numbers: &[u16], start: usize) -> [u32; MOST_NUMBERS] {
     };
     let (fours, rest) = numbers.as_chunks::<4>();
     for four in fours {
-        for at in 0..4 {
-            add(at, four[at]);
+        for (at, &number) in four.iter().enumerate() {
+            add(at, number);
         }
     }
     rest.iter().for_each(|&number| add(0, number));

@@ -17,6 +17,7 @@ static INFO: BackendInfo = BackendInfo {
     capabilities: Capabilities {
         lossless: true,
         lossy: false,
+        excess: 0.0,
         depths: &[8, 9, 10, 11, 12, 13, 14, 15, 16],
         width: 1..=u32::MAX,
         height: 1..=u32::MAX,

@@ -2,6 +2,7 @@
 
 pub(crate) mod backends;
 pub(crate) mod compare;
+pub(crate) mod conformance;
 pub(crate) mod inspect;
 pub(crate) mod pack;
 pub(crate) mod sweep;

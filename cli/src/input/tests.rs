@@ -179,9 +179,10 @@ fn npz_members_are_read_stored_or_deflated() {
 #[test]
 fn files_of_their_own_libraries_are_read() {
     use DType::{Bool, F16, F32, F64, I16, I32, I64, U8, U16};
-    let model: &[(&str, DType, &[u64])] =
+    type Tensors<'a> = &'a [(&'a str, DType, &'a [u64])];
+    let model: Tensors<'_> =
         &[("a.weight", F32, &[5, 7]), ("a.bias", F16, &[5]), ("ids", I64, &[2, 3]), ("mask", Bool, &[9])];
-    let files: [(&str, &[(&str, DType, &[u64])]); 11] = [
+    let files: [(&str, Tensors<'_>); 11] = [
         ("version-1-float32.npy", &[("version-1-float32", F32, &[4, 6])]),
         ("version-2-float64.npy", &[("version-2-float64", F64, &[3, 2, 2])]),
         ("version-3-int16.npy", &[("version-3-int16", I16, &[10])]),
@@ -202,8 +203,8 @@ fn files_of_their_own_libraries_are_read() {
             let entry = model.entries().iter().find(|entry| entry.name == name).unwrap();
             assert_eq!((entry.dtype, entry.shape.as_slice()), (dtype, shape), "{name} of {file}");
             let values = model.data(entry).unwrap().tensor(entry).unwrap().to_owned().to_f32();
-            let counted =
-                (0..entry.values() as u16).map(|n| f32::from(if dtype == Bool { n % 2 } else { n }));
+            let most = u16::try_from(entry.values()).unwrap();
+            let counted = (0..most).map(|n| f32::from(if dtype == Bool { n % 2 } else { n }));
             assert_eq!(values, counted.collect::<Vec<_>>(), "{name} of {file}");
         }
     }

@@ -4,11 +4,8 @@ mod chart;
 mod data;
 mod page;
 mod rate;
-mod scale;
 mod summary;
-mod svg;
 mod table;
-mod text;
 
 #[cfg(test)]
 mod tests;

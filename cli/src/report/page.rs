@@ -4,10 +4,8 @@ use super::chart::figure;
 use super::data::SweepData;
 use super::summary::{Codec, Group, Series, codecs, group, kinds, reference_nmse};
 use super::table;
-use super::text::{bits, count, counted, escape, escape_whole, target};
 use std::fmt::Write;
-
-const STYLE: &str = include_str!("style.css");
+use telecine_report::{bits, count, counted, escape, escape_whole, target};
 
 /// One HTML page that needs nothing beside itself: no script, no font, no other file.
 ///
@@ -15,14 +13,7 @@ const STYLE: &str = include_str!("style.css");
 pub(crate) fn render(data: &SweepData) -> String {
     let title =
         if data.title.trim().is_empty() { "Rate–distortion sweep".into() } else { escape(&data.title) };
-    // Should a hostile name ever slip through, the policy still allows the page no script and no request.
-    let mut out = format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n\
-         <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n\
-         <title>{title}</title>\n<style>\n{STYLE}</style>\n</head>\n<body>\n<header>\n<h1><bdi>{title}</bdi></h1>\n"
-    );
+    let mut out = format!("<header>\n<h1><bdi>{title}</bdi></h1>\n");
     let codecs = codecs(data);
     let reference = reference_nmse(data);
     let all = group("all tensors", data.tensors.iter().collect(), &codecs, reference);
@@ -43,8 +34,7 @@ pub(crate) fn render(data: &SweepData) -> String {
     }
     out.push_str("</main>\n");
     footer(data, &mut out);
-    out.push_str("</body>\n</html>\n");
-    out
+    telecine_report::page(&title, "", &out)
 }
 
 /// What was measured, in one line.

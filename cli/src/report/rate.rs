@@ -8,16 +8,6 @@ const BITS: RangeInclusive<f64> = 0.0..=1e6;
 /// Errors other than 0 that a measurement may have.
 const NMSE: RangeInclusive<f64> = 1e-300..=1e12;
 
-/// The nmse below which no coder gets a Gaussian at `bits` per value: `2^(−2R)` (Shannon 1959).
-pub(super) fn bound_nmse(bits: f64) -> f64 {
-    (-2.0 * bits).exp2()
-}
-
-/// Bits per value above Shannon's bound for a Gaussian; negative below it.
-pub(super) fn gap(bits: f64, nmse: f64) -> f64 {
-    bits + 0.5 * nmse.log2()
-}
-
 /// Whether a measurement has an error that can be plotted.
 pub(super) fn is_lossy(p: &Point) -> bool {
     is_valid(p) && p.nmse != 0.0
@@ -75,14 +65,6 @@ impl Weighted {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn one_bit_is_worth_six_decibels() {
-        assert_eq!(bound_nmse(1.0), 0.25);
-        assert_eq!(gap(3.0, bound_nmse(3.0)), 0.0);
-        assert_eq!(gap(3.5, bound_nmse(3.0)), 0.5);
-        assert_eq!(gap(2.5, bound_nmse(3.0)), -0.5);
-    }
 
     #[test]
     fn bits_between_two_points_are_interpolated_and_never_extrapolated() {

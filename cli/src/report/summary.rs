@@ -5,8 +5,9 @@
 //! mean is the mean of the gaps.
 
 use super::data::{Point, SweepData, TensorCurve};
-use super::rate::{Weighted, bits_at, gap, is_lossy, is_valid, line};
+use super::rate::{Weighted, bits_at, is_lossy, is_valid, line};
 use std::collections::{BTreeMap, HashMap};
+use telecine_report::gap;
 
 /// A codec as the page tells them apart.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -229,9 +230,9 @@ fn speed(samples: &[(u64, &Point)]) -> Speed {
 
 #[cfg(test)]
 mod tests {
-    use super::super::rate::bound_nmse;
     use super::super::tests::{point, sweep, tensor};
     use super::*;
+    use telecine_report::bound_nmse;
 
     #[test]
     fn a_codec_on_the_bound_of_every_tensor_is_on_the_bound_of_their_mean() {

@@ -1,22 +1,10 @@
 //! The tables of the page: codecs, kinds, measurements of a kind, single tensors.
 
-use super::summary::{Codec, Group, Mean, Series, Speed, group};
-use super::svg::swatch;
-use super::text::{bits, breakable, count, counted, dash, escape, number, signed, target};
 use std::fmt::Write;
 
-/// A table that scrolls within its own box on a narrow screen. The caption is escaped already.
-fn table(caption: &str, class: &str, head: &[String], body: &str) -> String {
-    let mut out = format!(
-        "<div class=\"scroll\" role=\"region\" tabindex=\"0\" aria-label=\"{caption}\">\
-         <table class=\"{class}\"><caption><span>{caption}</span></caption>\n<thead><tr>"
-    );
-    for cell in head {
-        let _ = write!(out, "<th scope=\"col\">{cell}</th>");
-    }
-    let _ = write!(out, "</tr></thead>\n<tbody>\n{body}</tbody></table></div>\n");
-    out
-}
+use telecine_report::{bits, breakable, count, counted, dash, escape, number, signed, swatch, table, target};
+
+use super::summary::{Codec, Group, Mean, Series, Speed, group};
 
 fn head(names: &[&str]) -> Vec<String> {
     names.iter().map(|n| (*n).to_owned()).collect()

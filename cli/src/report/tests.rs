@@ -1,5 +1,7 @@
 //! The page as a whole, and what the tests of the other files share.
 
+use telecine_report::testing::assert_balanced;
+
 use super::{Curve, Point, SweepData, TensorCurve, render};
 
 const HOSTILE: &str = "</script><script>alert('x')</script>\"onload=\"x\u{202e}\u{0}]]>&amp;<!--";
@@ -33,43 +35,6 @@ pub(super) fn tensor(name: &str, kind: &str, values: u64, curves: Vec<(&str, Vec
 
 pub(super) fn sweep(tensors: Vec<TensorCurve>) -> SweepData {
     SweepData { title: "model".into(), source: "here".into(), command: "telecine sweep".into(), tensors }
-}
-
-/// Fails unless every element is closed in order, ids are unique and attributes are quoted.
-pub(super) fn assert_balanced(html: &str) {
-    const VOID: [&str; 3] = ["meta", "br", "wbr"];
-    let mut open: Vec<&str> = Vec::new();
-    let mut ids: Vec<&str> = Vec::new();
-    let mut rest = html.strip_prefix("<!DOCTYPE html>").unwrap_or(html);
-    while let Some(start) = rest.find('<') {
-        assert!(!rest[..start].contains('>'), "stray >: {}", &rest[..start]);
-        let end = start + rest[start..].find('>').expect("every tag ends");
-        let tag = &rest[start + 1..end];
-        rest = &rest[end + 1..];
-        if let Some(name) = tag.strip_prefix('/') {
-            assert_eq!(open.pop(), Some(name), "closes what was opened last");
-            continue;
-        }
-        let inner = tag.trim_end_matches('/');
-        let name = inner.split(' ').next().unwrap();
-        assert!(name.chars().all(|c| c.is_ascii_alphanumeric()) && !name.is_empty(), "a name: {tag:?}");
-        assert_eq!(inner.matches('"').count() % 2, 0, "quotes in pairs: {tag:?}");
-        assert!(!inner.contains('<') && !inner.to_ascii_lowercase().contains(" onload"), "{tag:?}");
-        if let Some(at) = inner.find(" id=\"") {
-            ids.push(inner[at + 5..].split('"').next().unwrap());
-        }
-        if name == "style" {
-            rest = &rest[rest.find("</style>").expect("the style ends")..];
-        }
-        if !tag.ends_with('/') && !VOID.contains(&name) {
-            open.push(name);
-        }
-    }
-    assert!(open.is_empty(), "left open: {open:?}");
-    let count = ids.len();
-    ids.sort_unstable();
-    ids.dedup();
-    assert_eq!(ids.len(), count, "ids are unique");
 }
 
 /// Curves `gap` bits above the bound at whole bits.

@@ -116,6 +116,7 @@ impl<'j, 'a> Job<'j, 'a> {
         let codecs: Vec<Codec> = [CodecId::NATIVE, CodecId::ZSTD, CodecId::RAW]
             .into_iter()
             .filter_map(|id| self.codec(id).ok())
+            .filter(|codec| codec.encoder.info().capabilities.lossless)
             .collect();
         if codecs.is_empty() {
             return Err(Error::unsupported(

@@ -1,5 +1,7 @@
 //! How large the values of a chunk are.
 
+use multiversion::multiversion;
+
 use crate::lanes::{LANES, in_lanes};
 
 /// How large values are.
@@ -12,16 +14,29 @@ pub(super) struct Magnitudes {
 
 impl Magnitudes {
     pub(super) fn of(values: &[f32]) -> Self {
-        // Bits of magnitudes order as they do, with infinity and NaN last.
-        let (mut sums, mut counts, mut most) = ([0f64; LANES], [0u32; LANES], [0u32; LANES]);
-        in_lanes(values, |lane, value| {
-            let finite = value.is_finite();
-            sums[lane] += f64::from(if finite { value.abs() } else { 0.0 });
-            counts[lane] += u32::from(finite);
-            most[lane] = most[lane].max(value.abs().to_bits());
-        });
-        let count = counts.iter().sum::<u32>().max(1);
-        let largest = f32::from_bits(most.into_iter().max().unwrap_or(0));
-        Self { mean: sums.iter().sum::<f64>() / f64::from(count), largest }
+        of(values)
     }
+}
+
+#[multiversion(targets("x86_64+avx2"))]
+#[expect(clippy::cast_precision_loss, reason = "a count for a mean")]
+fn of(values: &[f32]) -> Magnitudes {
+    // Bits of magnitudes order as they do, with infinity and NaN last.
+    let (mut sums, mut others, mut most) = ([0f64; LANES], [0u32; LANES], [0u32; LANES]);
+    in_lanes(values, 0.0, |values| {
+        let magnitudes = values.map(|value| value.to_bits() & 0x7fff_ffff);
+        let finite = magnitudes.map(|bits| if bits < 0x7f80_0000 { bits } else { 0 });
+        for lane in 0..LANES {
+            sums[lane] += f64::from(f32::from_bits(finite[lane]));
+        }
+        for lane in 0..LANES {
+            others[lane] += u32::from(magnitudes[lane] >= 0x7f80_0000);
+        }
+        for lane in 0..LANES {
+            most[lane] = most[lane].max(magnitudes[lane]);
+        }
+    });
+    let count = values.len() as f64 - f64::from(others.iter().sum::<u32>());
+    let largest = f32::from_bits(most.into_iter().max().unwrap_or(0));
+    Magnitudes { mean: sums.iter().sum::<f64>() / count.max(1.0), largest }
 }

@@ -4,6 +4,8 @@
 //! value over a block makes outliers vanish (used on language models by QuaRot, arXiv 2404.00456). The sign of column
 //! `c` is bit 63 of SplitMix64 seeded with `seed` and advanced `c + 1` times. No side bytes.
 
+use multiversion::multiversion;
+
 /// Transforms every row.
 pub(super) fn forward(values: &mut [f32], cols: usize, block: usize, seed: u64) {
     let signs = signs(cols, seed);
@@ -54,6 +56,7 @@ fn blocks(mut row: &mut [f32], block: usize, apply: impl Fn(&mut [f32])) {
 ///
 /// Stage after stage of sums and differences, at distances of 1, 2, 4 and so on; what is done together below gives the
 /// same values.
+#[multiversion(targets("x86_64+avx2"))]
 fn walsh_hadamard(data: &mut [f32]) {
     let len = data.len();
     #[expect(clippy::cast_precision_loss, reason = "a power of two")]

@@ -2,7 +2,7 @@
 
 use telecine_core::{EncodeOptions, Error, GroupSpec, Limits, Quality, Role};
 
-use crate::signal::gaussian;
+use crate::signal::{at_depth, gaussian};
 use crate::{Cases, Failure, Family, Rule, Subject};
 
 pub(super) const RULES: &[Rule] = &[
@@ -29,9 +29,9 @@ pub(super) const RULES: &[Rule] = &[
     },
 ];
 
-fn wrong_lengths(subject: &Subject<'_>, cases: &mut Cases) -> Result<(), Failure> {
+fn wrong_lengths(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
     let spec = subject.spec(1, 32, 32, 16)?;
-    let samples = gaussian(&spec, 100.0, 95);
+    let samples = gaussian(&spec, at_depth(&spec, 100.0), 95);
     let quality = if subject.is_lossless().is_ok() { Quality::Lossless } else { Quality::Step(20.0) };
     let packet = subject.encode(spec, &samples, quality)?;
     let longer = [&samples[..], &[0]].concat();
@@ -49,7 +49,7 @@ fn wrong_lengths(subject: &Subject<'_>, cases: &mut Cases) -> Result<(), Failure
     Ok(())
 }
 
-fn outside_capabilities(subject: &Subject<'_>, cases: &mut Cases) -> Result<(), Failure> {
+fn outside_capabilities(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
     let backend = subject.backend();
     let info = backend.info();
     let capabilities = &info.capabilities;
@@ -109,7 +109,7 @@ fn outside_capabilities(subject: &Subject<'_>, cases: &mut Cases) -> Result<(), 
     Ok(())
 }
 
-fn probe_agrees(subject: &Subject<'_>, cases: &mut Cases) -> Result<(), Failure> {
+fn probe_agrees(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
     let probed = subject.backend().probe();
     cases.check(probed.is_ok(), || format!("the probe says {probed:?}"))?;
     let spec = subject.spec(1, 16, 16, 8)?;

@@ -2,8 +2,7 @@
 
 use telecine_core::{Error, GroupSpec, Limits};
 
-use super::determinism::qualities;
-use crate::signal::{gaussian, noise};
+use crate::signal::{at_depth, gaussian, noise};
 use crate::{Cases, Failure, Family, Rule, Subject};
 
 pub(super) const RULES: &[Rule] = &[
@@ -46,7 +45,7 @@ pub(super) const RULES: &[Rule] = &[
 
 /// Decodes; anything but samples within the depth or a `Corrupt` error breaks the guarantee.
 fn tolerate(
-    subject: &Subject<'_>,
+    subject: &Subject,
     spec: GroupSpec,
     packet: &[u8],
     cases: &mut Cases,
@@ -63,39 +62,62 @@ fn tolerate(
     }
 }
 
-fn truncation(subject: &Subject<'_>, cases: &mut Cases) -> Result<(), Failure> {
-    let spec = subject.spec(2, 16, 24, 16)?;
-    let samples = gaussian(&spec, 700.0, 81);
-    for quality in qualities(subject, 150.0) {
-        let packet = subject.encode(spec, &samples, quality)?;
-        for len in 0..packet.len() {
-            let decoded =
-                tolerate(subject, spec, &packet[..len], cases, || format!("{quality:?}, {len} bytes"))?;
-            cases.check(!decoded, || format!("{quality:?}: {len} of {} bytes decode", packet.len()))?;
+/// Small packets of every kind, each with its group and what it holds; of few depths when few are wanted.
+fn packets(subject: &Subject, frames: u32, seed: u64) -> Result<Vec<(GroupSpec, Vec<u8>, String)>, Failure> {
+    let mut packets = Vec::new();
+    let depths = subject.encoding()?.info().capabilities.depths;
+    for &depth in depths.iter().rev().step_by(if subject.is_quick() { depths.len() } else { 3 }) {
+        let spec = subject.spec(frames, 16, 24, depth)?;
+        let middle = f64::from(spec.mid_sample());
+        let signals = [
+            ("Gaussian", gaussian(&spec, middle / 45.0, seed)),
+            ("constant", vec![spec.mid_sample() / 3; spec.samples()]),
+            ("noise", noise(&spec, seed)),
+        ];
+        for (name, samples) in signals {
+            for quality in subject.qualities(f32::from(spec.mid_sample()) / 200.0) {
+                let packet = subject.encode(spec, &samples, quality)?;
+                packets.push((spec, packet, format!("{name}, {depth} bits, {quality:?}")));
+            }
+        }
+    }
+    Ok(packets)
+}
+
+/// Every place of so many, or those at both ends and every so many between when there are very many.
+fn sampled(subject: &Subject, places: usize) -> impl Iterator<Item = usize> {
+    let most = if subject.is_quick() { 1 << 10 } else { 1 << 14 };
+    let (stride, ends) = ((places / most).max(1), 256);
+    (0..places).filter(move |at| at % stride == 0 || *at < ends || places - at <= ends)
+}
+
+fn truncation(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
+    for (spec, packet, name) in packets(subject, 2, 81)? {
+        for len in sampled(subject, packet.len()) {
+            let what = || format!("{name}: {len} of {} bytes", packet.len());
+            let decoded = tolerate(subject, spec, &packet[..len], cases, what)?;
+            cases.check(!decoded, || format!("{} decode", what()))?;
         }
     }
     Ok(())
 }
 
-fn bit_flips(subject: &Subject<'_>, cases: &mut Cases) -> Result<(), Failure> {
-    let spec = subject.spec(1, 16, 24, 16)?;
-    let samples = gaussian(&spec, 700.0, 82);
-    for quality in qualities(subject, 150.0) {
-        let packet = subject.encode(spec, &samples, quality)?;
-        for bit in 0..packet.len() * 8 {
+fn bit_flips(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
+    for (spec, packet, name) in packets(subject, 1, 82)? {
+        for bit in sampled(subject, packet.len() * 8) {
             let mut damaged = packet.clone();
             damaged[bit / 8] ^= 1 << (bit % 8);
-            tolerate(subject, spec, &damaged, cases, || format!("{quality:?}, bit {bit}"))?;
+            tolerate(subject, spec, &damaged, cases, || format!("{name}: bit {bit} flipped"))?;
         }
     }
     Ok(())
 }
 
-fn spliced(subject: &Subject<'_>, cases: &mut Cases) -> Result<(), Failure> {
+fn spliced(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
     let spec = subject.spec(1, 32, 32, 16)?;
-    for quality in qualities(subject, 150.0) {
-        let a = subject.encode(spec, &gaussian(&spec, 700.0, 83), quality)?;
-        let b = subject.encode(spec, &gaussian(&spec, 70.0, 84), quality)?;
+    for quality in subject.qualities(at_depth(&spec, 150.0)) {
+        let a = subject.encode(spec, &gaussian(&spec, at_depth(&spec, 700.0), 83), quality)?;
+        let b = subject.encode(spec, &gaussian(&spec, at_depth(&spec, 70.0), 84), quality)?;
         for eighth in 1..8 {
             let (x, y) = (a.len() * eighth / 8, b.len() * eighth / 8);
             let joined = [&a[..x], &b[y..]].concat();
@@ -109,7 +131,7 @@ fn spliced(subject: &Subject<'_>, cases: &mut Cases) -> Result<(), Failure> {
     Ok(())
 }
 
-fn foreign(subject: &Subject<'_>, cases: &mut Cases) -> Result<(), Failure> {
+fn foreign(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
     let spec = subject.spec(1, 24, 24, 16)?;
     let bytes = GroupSpec::new(1, 1, 4096, 8, &Limits::default())?;
     for seed in 0..200 {
@@ -120,10 +142,10 @@ fn foreign(subject: &Subject<'_>, cases: &mut Cases) -> Result<(), Failure> {
     Ok(())
 }
 
-fn other_spec(subject: &Subject<'_>, cases: &mut Cases) -> Result<(), Failure> {
+fn other_spec(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
     let spec = subject.spec(1, 48, 64, 16)?;
-    let samples = gaussian(&spec, 700.0, 85);
-    for quality in qualities(subject, 150.0) {
+    let samples = gaussian(&spec, at_depth(&spec, 700.0), 85);
+    for quality in subject.qualities(at_depth(&spec, 150.0)) {
         let packet = subject.encode(spec, &samples, quality)?;
         for (frames, height, width, depth) in
             [(1, 64, 48, 16), (1, 1, 1, 16), (2, 48, 64, 16), (1, 48, 64, 8), (1, 500, 500, 16)]

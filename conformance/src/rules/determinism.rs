@@ -1,8 +1,10 @@
 //! The same input makes the same bytes.
 
-use telecine_core::{EncodeOptions, Quality};
+use telecine_core::{DType, EncodeOptions, Target};
 
-use crate::signal::{gaussian, noise};
+use crate::pipeline::Pipeline;
+use crate::signal::{all, at_depth, gaussian, noise};
+use crate::tensors::{Held, Layout};
 use crate::{Cases, Failure, Family, Rule, Subject};
 
 pub(super) const RULES: &[Rule] = &[
@@ -34,20 +36,30 @@ pub(super) const RULES: &[Rule] = &[
         applies: |subject| subject.is_complete(),
         run: same_samples_twice,
     },
+    Rule {
+        id: "determinism/any-instructions",
+        family: Family::Determinism,
+        guarantee: "Packets and samples are the same whatever instructions of the processor are used.",
+        applies: |subject| {
+            subject.is_complete()?;
+            if subject.variants().is_empty() { Err("it has no choice of instructions here") } else { Ok(()) }
+        },
+        run: any_instructions,
+    },
+    Rule {
+        id: "determinism/any-thread-count",
+        family: Family::Determinism,
+        guarantee: "A tensor is coded to the same bytes with one thread and with many.",
+        applies: |subject| subject.is_complete(),
+        run: any_thread_count,
+    },
 ];
 
-/// The qualities that the encoder takes.
-pub(super) fn qualities(subject: &Subject<'_>, step: f32) -> Vec<Quality> {
-    let lossless = subject.is_lossless().is_ok().then_some(Quality::Lossless);
-    let lossy = subject.is_lossy().is_ok().then_some(Quality::Step(step));
-    lossless.into_iter().chain(lossy).collect()
-}
-
-fn same_bytes_twice(subject: &Subject<'_>, cases: &mut Cases) -> Result<(), Failure> {
+fn same_bytes_twice(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
     let spec = subject.spec(1, 96, 128, 16)?;
     for seed in 0..4 {
-        let samples = gaussian(&spec, 300.0, seed);
-        for quality in qualities(subject, 90.0) {
+        let samples = gaussian(&spec, at_depth(&spec, 300.0), seed);
+        for quality in subject.qualities(at_depth(&spec, 90.0)) {
             let (a, b) = (subject.encode(spec, &samples, quality)?, subject.encode(spec, &samples, quality)?);
             cases
                 .check(a == b, || format!("{quality:?}: {} and {} bytes, not the same", a.len(), b.len()))?;
@@ -56,12 +68,16 @@ fn same_bytes_twice(subject: &Subject<'_>, cases: &mut Cases) -> Result<(), Fail
     Ok(())
 }
 
-fn reused_encoder(subject: &Subject<'_>, cases: &mut Cases) -> Result<(), Failure> {
+fn reused_encoder(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
     let spec = subject.spec(1, 96, 128, 16)?;
-    for quality in qualities(subject, 90.0) {
+    for quality in subject.qualities(at_depth(&spec, 90.0)) {
         let mut encoder = subject.encoding()?.encoder(spec, &EncodeOptions::default())?;
         for seed in 0..5 {
-            let samples = if seed % 2 == 0 { gaussian(&spec, 300.0, seed) } else { noise(&spec, seed) };
+            let samples = if seed % 2 == 0 {
+                gaussian(&spec, at_depth(&spec, 300.0), seed)
+            } else {
+                noise(&spec, seed)
+            };
             let mut packet = Vec::new();
             encoder.encode(&samples, quality, &mut packet)?;
             let fresh = subject.encode(spec, &samples, quality)?;
@@ -73,10 +89,10 @@ fn reused_encoder(subject: &Subject<'_>, cases: &mut Cases) -> Result<(), Failur
     Ok(())
 }
 
-fn any_thread(subject: &Subject<'_>, cases: &mut Cases) -> Result<(), Failure> {
+fn any_thread(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
     let spec = subject.spec(1, 96, 128, 16)?;
-    let samples = gaussian(&spec, 300.0, 41);
-    for quality in qualities(subject, 90.0) {
+    let samples = gaussian(&spec, at_depth(&spec, 300.0), 41);
+    for quality in subject.qualities(at_depth(&spec, 90.0)) {
         let alone = subject.encode(spec, &samples, quality)?;
         let together = std::thread::scope(|scope| {
             let threads: Vec<_> =
@@ -91,18 +107,67 @@ fn any_thread(subject: &Subject<'_>, cases: &mut Cases) -> Result<(), Failure> {
     Ok(())
 }
 
-fn same_samples_twice(subject: &Subject<'_>, cases: &mut Cases) -> Result<(), Failure> {
+fn same_samples_twice(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
     let spec = subject.spec(1, 96, 128, 16)?;
-    for quality in qualities(subject, 90.0) {
-        let (first, second) = (gaussian(&spec, 300.0, 42), gaussian(&spec, 3000.0, 43));
+    for quality in subject.qualities(at_depth(&spec, 90.0)) {
+        let (first, second) =
+            (gaussian(&spec, at_depth(&spec, 300.0), 42), gaussian(&spec, at_depth(&spec, 3000.0), 43));
         let packets = [subject.encode(spec, &first, quality)?, subject.encode(spec, &second, quality)?];
         let fresh = subject.decode(spec, &packets[0])?;
         let mut decoder = subject.decoding()?.decoder(spec)?;
         let mut samples = vec![0; spec.samples()];
-        for packet in [&packets[1], &packets[0]] {
-            decoder.decode(packet, &mut samples)?;
+        for round in 0..5 {
+            for packet in [&packets[1], &packets[0]] {
+                decoder.decode(packet, &mut samples)?;
+            }
+            let same = samples == fresh && subject.decode(spec, &packets[0])? == fresh;
+            cases.check(same, || {
+                format!("{quality:?}: a used decoder returns other samples, round {round}")
+            })?;
         }
-        cases.check(samples == fresh, || format!("{quality:?}: a used decoder returns other samples"))?;
+    }
+    Ok(())
+}
+
+fn any_instructions(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
+    let info = subject.backend().info();
+    for &depth in info.capabilities.depths.iter().step_by(if subject.is_quick() { 4 } else { 1 }) {
+        for (frames, height, width) in [(1, 96, 128), (2, 33, 71), (1, 1, 1)] {
+            let spec = subject.spec(frames, height, width, depth)?;
+            for (name, samples) in all(&spec) {
+                for quality in subject.qualities(f32::from(spec.max_sample()) / 60.0) {
+                    let packet = subject.encode(spec, &samples, quality)?;
+                    let decoded = subject.decode(spec, &packet)?;
+                    for variant in subject.variants() {
+                        let mut other = subject.clone();
+                        other.replace(variant);
+                        let same = (!info.encodes || other.encode(spec, &samples, quality)? == packet)
+                            && (!info.decodes || other.decode(spec, &packet)? == decoded);
+                        cases.check(same, || {
+                            format!("{name}, {spec:?}, {quality:?}: {} makes a difference", variant.name)
+                        })?;
+                    }
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn any_thread_count(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
+    let pipeline = Pipeline::new(subject, 4096)?;
+    let held = Held::gaussian(DType::F32, &[160, 256], Layout::RowMajor, 44);
+    let lossless = subject.is_lossless().is_ok().then_some(Target::Lossless);
+    let targets = lossless.into_iter().chain([Target::Nmse(0.01), Target::MaxAbs(0.1), Target::Step(0.4)]);
+    for target in targets {
+        let mut alone = None;
+        for threads in [1, 2, 3, 8] {
+            let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build();
+            let pool = pool.map_err(|error| Failure(format!("{threads} threads cannot be had: {error}")))?;
+            let coded = pool.install(|| pipeline.encode(&held.tensor()?, target))?;
+            let alone = alone.get_or_insert_with(|| coded.clone());
+            cases.check(coded == *alone, || format!("{target}: {threads} threads make other packets"))?;
+        }
     }
     Ok(())
 }

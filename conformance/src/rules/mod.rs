@@ -8,12 +8,14 @@ mod cross;
 mod determinism;
 mod extremes;
 mod limits;
+mod outside;
+mod pipeline;
 mod rate_distortion;
 mod recovery;
 mod round_trip;
 mod self_contained;
 
-use crate::{Rule, RuleResult, Subject};
+use crate::Rule;
 
 /// Every rule, in the order of the families.
 pub fn all() -> Vec<Rule> {
@@ -29,14 +31,9 @@ pub fn all() -> Vec<Rule> {
         corruption::RULES,
         limits::RULES,
         cross::RULES,
+        outside::RULES,
         arguments::RULES,
+        pipeline::RULES,
     ]
     .concat()
-}
-
-/// Runs every rule whose id contains `filter`.
-pub fn check(subject: &Subject<'_>, filter: &str) -> Vec<RuleResult> {
-    let rules = all().into_iter().filter(|rule| rule.id.contains(filter));
-    let backend = subject.backend().info().name;
-    rules.map(|rule| RuleResult { rule, backend, verdict: rule.run(subject) }).collect()
 }

@@ -31,7 +31,7 @@ pub(super) const RULES: &[Rule] = &[
 
 const EFFORTS: [Effort; 3] = [Effort::Fast, Effort::Balanced, Effort::Best];
 
-fn lossless_exact(subject: &Subject<'_>, cases: &mut Cases) -> Result<(), Failure> {
+fn lossless_exact(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
     for &depth in subject.encoding()?.info().capabilities.depths {
         let spec = subject.spec(2, 48, 80, depth)?;
         for (name, samples) in all(&spec) {
@@ -48,7 +48,7 @@ fn lossless_exact(subject: &Subject<'_>, cases: &mut Cases) -> Result<(), Failur
     Ok(())
 }
 
-fn step_bound(subject: &Subject<'_>, cases: &mut Cases) -> Result<(), Failure> {
+fn step_bound(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
     for &depth in subject.encoding()?.info().capabilities.depths {
         let spec = subject.spec(1, 128, 128, depth)?;
         let deviation = f64::from(spec.mid_sample()) / 6.0;
@@ -69,7 +69,7 @@ fn step_bound(subject: &Subject<'_>, cases: &mut Cases) -> Result<(), Failure> {
     Ok(())
 }
 
-fn samples_within_depth(subject: &Subject<'_>, cases: &mut Cases) -> Result<(), Failure> {
+fn samples_within_depth(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
     for &depth in subject.encoding()?.info().capabilities.depths {
         let spec = subject.spec(1, 64, 64, depth)?;
         for (name, samples) in all(&spec) {

@@ -2,8 +2,7 @@
 
 use telecine_core::EncodeOptions;
 
-use super::determinism::qualities;
-use crate::signal::gaussian;
+use crate::signal::{at_depth, gaussian};
 use crate::{Cases, Failure, Family, Rule, Subject};
 
 pub(super) const RULES: &[Rule] = &[Rule {
@@ -14,15 +13,18 @@ pub(super) const RULES: &[Rule] = &[Rule {
     run: any_order,
 }];
 
-fn any_order(subject: &Subject<'_>, cases: &mut Cases) -> Result<(), Failure> {
+fn any_order(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
     let spec = subject.spec(1, 64, 96, 16)?;
-    for quality in qualities(subject, 60.0) {
+    for quality in subject.qualities(at_depth(&spec, 60.0)) {
         let mut encoder = subject.encoding()?.encoder(spec, &EncodeOptions::default())?;
         let mut packets = Vec::new();
         for seed in 0..4 {
             let mut packet = Vec::new();
             // Each like the one before: the temptation to predict one group from another.
-            let samples: Vec<u16> = gaussian(&spec, 400.0, 51).iter().map(|s| s + seed).collect();
+            let samples: Vec<u16> = gaussian(&spec, at_depth(&spec, 400.0), 51)
+                .iter()
+                .map(|s| (s + seed).min(spec.max_sample()))
+                .collect();
             encoder.encode(&samples, quality, &mut packet)?;
             packets.push(packet);
         }

@@ -223,9 +223,9 @@ impl Search {
             let start = step * lanes + first;
             let end = (start + width).min(levels.len());
             let levels = levels.get_mut(start..end).unwrap_or(&mut []);
-            match levels.as_mut_array() {
-                Some(all) => *all = row,
-                None => levels.iter_mut().zip(row).for_each(|(level, found)| *level = found),
+            match <&mut [i32; WIDTH]>::try_from(&mut *levels) {
+                Ok(all) => *all = row,
+                Err(_) => levels.iter_mut().zip(row).for_each(|(level, found)| *level = found),
             }
         }
     }

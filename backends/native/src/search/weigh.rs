@@ -111,9 +111,9 @@ unsafe fn weigh<W: Words>(
     lanes: &Lanes,
     aims: &mut [i32; WIDTH],
 ) -> [W; 4] {
-    let samples = match input.samples[range.clone()].as_array() {
-        Some(all) => *all,
-        None => filled(&input.samples[range], input.mid),
+    let samples = match <[u16; WIDTH]>::try_from(&input.samples[range.clone()]) {
+        Ok(all) => all,
+        Err(_) => filled(&input.samples[range], input.mid),
     };
     let mut values = [0f32; WIDTH];
     for lane in 0..WIDTH {

@@ -29,29 +29,35 @@ const MARKERS: [&str; 7] = [
 const DASHES: [&str; 4] = ["", "2 3", "8 3", "8 3 2 3"];
 
 /// A plot of curves over bits per value.
-pub(super) struct Plot {
+pub struct Plot {
     /// Unique on the page; prefix of the ids within.
-    pub(super) id: String,
-    /// Escaped already, as is every text here.
-    pub(super) title: String,
-    pub(super) description: String,
-    pub(super) x_label: String,
-    pub(super) y_label: String,
-    pub(super) x: Scale,
-    pub(super) y: Scale,
+    pub id: String,
+    /// What the plot shows, for those who do not see it. Escaped already, as is every text here.
+    pub title: String,
+    /// The curves in words.
+    pub description: String,
+    /// What runs across.
+    pub x_label: String,
+    /// What runs up.
+    pub y_label: String,
+    /// The axis across.
+    pub x: Scale,
+    /// The axis up.
+    pub y: Scale,
     /// Two ends of Shannon's bound in axis values; it is straight on both kinds of plot.
-    pub(super) bound: [(f64, f64); 2],
+    pub bound: [(f64, f64); 2],
     /// Thin lines behind the curves: the style's number and the points.
-    pub(super) faint: Vec<(usize, Vec<(f64, f64)>)>,
-    pub(super) curves: Vec<Line>,
+    pub faint: Vec<(usize, Vec<(f64, f64)>)>,
+    /// The curves, later ones over earlier ones.
+    pub curves: Vec<Line>,
 }
 
 /// One codec's curve.
-pub(super) struct Line {
+pub struct Line {
     /// Number of the codec; chooses colour, marker and dash.
-    pub(super) style: usize,
+    pub style: usize,
     /// In drawing order, each with its tooltip.
-    pub(super) points: Vec<((f64, f64), String)>,
+    pub points: Vec<((f64, f64), String)>,
 }
 
 impl Plot {
@@ -62,7 +68,7 @@ impl Plot {
     }
 
     /// The plot as one `<svg>` element.
-    pub(super) fn render(&self) -> String {
+    pub fn render(&self) -> String {
         let mut out = String::new();
         let Self { id, title, description, .. } = self;
         // Writing to a String cannot fail.
@@ -154,7 +160,7 @@ impl Plot {
 }
 
 /// A sample of a codec's line and marker, for legends and tables.
-pub(super) fn swatch(style: usize) -> String {
+pub fn swatch(style: usize) -> String {
     let (class, dash) = look(style);
     let marker = MARKERS[style % MARKERS.len()];
     format!(
@@ -164,7 +170,7 @@ pub(super) fn swatch(style: usize) -> String {
 }
 
 /// The sample of the bound's line, for legends.
-pub(super) fn bound_swatch() -> &'static str {
+pub fn bound_swatch() -> &'static str {
     "<svg class=\"swatch\" viewBox=\"0 0 28 12\" aria-hidden=\"true\"><path class=\"bound\" d=\"M1 6H27\"/></svg>"
 }
 
@@ -177,8 +183,8 @@ fn look(style: usize) -> (String, String) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::tests::assert_balanced;
     use super::*;
+    use crate::testing::assert_balanced;
     use std::collections::HashSet;
 
     fn plot(points: &[(f64, f64)]) -> String {

@@ -7,7 +7,7 @@ const LONGEST: usize = 160;
 ///
 /// Characters that steer text direction, or that XML forbids, are spelled out (`\u{202e}`), so that what is read
 /// is what is there. The middle of very long text is left out.
-pub(super) fn escape(text: &str) -> String {
+pub fn escape(text: &str) -> String {
     let length = text.chars().count();
     let mut out = String::with_capacity(text.len().min(4 * LONGEST));
     if length <= LONGEST {
@@ -22,14 +22,14 @@ pub(super) fn escape(text: &str) -> String {
 }
 
 /// Like [`escape`], without leaving anything out.
-pub(super) fn escape_whole(text: &str) -> String {
+pub fn escape_whole(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     escape_into(text.chars(), &mut out);
     out
 }
 
 /// Like [`escape`] for element content, with places to break a long name at: behind dots, slashes, underscores.
-pub(super) fn breakable(text: &str) -> String {
+pub fn breakable(text: &str) -> String {
     let mut out = String::new();
     for c in escape(text).chars() {
         out.push(c);
@@ -67,7 +67,7 @@ fn is_noncharacter(c: char) -> bool {
 }
 
 /// A whole number with its thousands set apart.
-pub(super) fn count(n: u64) -> String {
+pub fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::with_capacity(digits.len() + digits.len() / 3);
     for (i, c) in digits.chars().enumerate() {
@@ -80,13 +80,13 @@ pub(super) fn count(n: u64) -> String {
 }
 
 /// A count with its noun, in the plural where it needs one.
-pub(super) fn counted(n: usize, noun: &str) -> String {
+pub fn counted(n: usize, noun: &str) -> String {
     let s = if n == 1 { "" } else { "s" };
     format!("{} {noun}{s}", count(n as u64))
 }
 
 /// A positive quantity at three significant digits; an en dash for what is not a finite number.
-pub(super) fn number(x: f64) -> String {
+pub fn number(x: f64) -> String {
     if !x.is_finite() {
         return dash();
     }
@@ -112,12 +112,12 @@ pub(super) fn number(x: f64) -> String {
 }
 
 /// Bits per value, to the hundredth.
-pub(super) fn bits(x: f64) -> String {
+pub fn bits(x: f64) -> String {
     if x.is_finite() { format!("{x:.2}") } else { dash() }
 }
 
 /// A difference in bits per value, always with its sign.
-pub(super) fn signed(x: f64) -> String {
+pub fn signed(x: f64) -> String {
     if !x.is_finite() {
         return dash();
     }
@@ -126,7 +126,7 @@ pub(super) fn signed(x: f64) -> String {
 }
 
 /// A target as it was asked for, without trailing zeros.
-pub(super) fn target(x: f64) -> String {
+pub fn target(x: f64) -> String {
     if !x.is_finite() {
         return dash();
     }
@@ -138,7 +138,7 @@ pub(super) fn target(x: f64) -> String {
 }
 
 /// What stands where there is no number.
-pub(super) fn dash() -> String {
+pub fn dash() -> String {
     "–".into()
 }
 

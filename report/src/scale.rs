@@ -2,15 +2,16 @@
 
 /// A labelled position on an axis.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Tick {
-    pub(super) value: f64,
+pub struct Tick {
+    /// Where it lies on the axis.
+    pub value: f64,
     /// Empty for a minor tick, which gets no grid line of its own weight and no label.
-    pub(super) label: String,
+    pub label: String,
 }
 
 /// A linear or logarithmic axis over a range of finite numbers.
 #[derive(Clone, Debug)]
-pub(super) struct Scale {
+pub struct Scale {
     low: f64,
     high: f64,
     log: bool,
@@ -21,7 +22,7 @@ impl Scale {
     /// A linear axis over `low..=high` with at most about `most` labels, at 1, 2 or 5 times a power of ten.
     ///
     /// The range grows to whole ticks where `grow` says so.
-    pub(super) fn linear(low: f64, high: f64, most: usize, grow: bool) -> Self {
+    pub fn linear(low: f64, high: f64, most: usize, grow: bool) -> Self {
         let (mut low, mut high) = if high - low > 1e-9 * high.abs() { (low, high) } else { (low, low + 1.0) };
         let step = nice_step((high - low) / most as f64);
         if grow {
@@ -43,7 +44,7 @@ impl Scale {
     /// A logarithmic axis that covers the positive numbers `low..=high`, ends on a tick, and labels powers of ten.
     ///
     /// Over two decades or less 2 and 5 times a power are labelled as well; over more than ten, every so many powers.
-    pub(super) fn log(low: f64, high: f64) -> Self {
+    pub fn log(low: f64, high: f64) -> Self {
         let low = low.clamp(1e-300, 1e300);
         let high = high.clamp(low, 1e300);
         let (bottom, top) = (round_down(low), round_down(high * 0.999_999));
@@ -67,7 +68,7 @@ impl Scale {
     }
 
     /// Where a value lies, from 0 at the low end to 1 at the high end; outside of that range when out of the axis.
-    pub(super) fn position(&self, x: f64) -> f64 {
+    pub fn position(&self, x: f64) -> f64 {
         if self.log {
             (x.log10() - self.low.log10()) / (self.high.log10() - self.low.log10())
         } else {
@@ -75,15 +76,18 @@ impl Scale {
         }
     }
 
-    pub(super) fn low(&self) -> f64 {
+    /// The low end.
+    pub fn low(&self) -> f64 {
         self.low
     }
 
-    pub(super) fn high(&self) -> f64 {
+    /// The high end.
+    pub fn high(&self) -> f64 {
         self.high
     }
 
-    pub(super) fn ticks(&self) -> &[Tick] {
+    /// The labelled and minor positions, ascending.
+    pub fn ticks(&self) -> &[Tick] {
         &self.ticks
     }
 }
