@@ -31,12 +31,18 @@ impl Plane {
     ///
     /// # Errors
     /// Those of the backend.
-    pub fn lossy(values: &[f32], columns: usize, step: f64, options: &EncodeOptions) -> Result<Self, Fault> {
+    pub fn lossy(
+        native: &Native,
+        values: &[f32],
+        columns: usize,
+        step: f64,
+        options: &EncodeOptions,
+    ) -> Result<Self, Fault> {
         let largest = values.iter().fold(0f32, |most, value| most.max(value.abs()));
         let grid = (step / UNITS).max(f64::from(largest) / 32_767.0);
         let sample = |value: &f32| ((f64::from(*value) / grid).round() + 32_768.0) as u16;
         let samples = values.iter().map(sample).collect();
-        Self::new(samples, columns, Quality::Step((step / grid) as f32), options)
+        Self::new(native, samples, columns, Quality::Step((step / grid) as f32), options)
     }
 
     /// Samples to keep as they are.
@@ -44,10 +50,11 @@ impl Plane {
     /// # Errors
     /// Those of the backend.
     pub fn lossless(samples: Vec<u16>, columns: usize) -> Result<Self, Fault> {
-        Self::new(samples, columns, Quality::Lossless, &EncodeOptions::default())
+        Self::new(&Native::default(), samples, columns, Quality::Lossless, &EncodeOptions::default())
     }
 
     fn new(
+        native: &Native,
         samples: Vec<u16>,
         columns: usize,
         quality: Quality,
@@ -62,8 +69,8 @@ impl Plane {
         Ok(Self {
             quality,
             chunk,
-            encoder: Native::default().encoder(spec, options)?,
-            decoder: Native::default().decoder(spec)?,
+            encoder: native.encoder(spec, options)?,
+            decoder: native.decoder(spec)?,
             packets: vec![Vec::new(); samples.len() / chunk],
             back: vec![0; samples.len()],
             samples,

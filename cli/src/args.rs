@@ -255,11 +255,11 @@ pub(crate) struct ConformanceArgs {
     pub(crate) force: bool,
 }
 
-/// Limits the threads of everything that follows.
+/// Starts the threads of everything that follows: this many, or one for each core.
 pub(crate) fn use_jobs(jobs: Option<u16>) -> Result<()> {
-    let Some(jobs) = jobs else { return Ok(()) };
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(usize::from(jobs)).build_global();
-    pool.map_err(|error| Failure::other(format!("{jobs} threads cannot be had: {error}")))
+    // Later the library would start them by itself, and end the process where the system refuses.
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs.map_or(0, usize::from)).build_global();
+    pool.map_err(|error| Failure::other(format!("threads cannot be had: {error}; --jobs asks for fewer")))
 }
 
 /// A matcher for names; `*` stands for any characters, dots and slashes included.

@@ -8,33 +8,39 @@ use telecine::{CoreError, Error};
 
 /// Why the command ends early.
 #[derive(Debug)]
-pub(crate) struct Failure {
+pub struct Failure {
     /// 1 I/O or other, 2 the call is wrong, 3 no backend here, 4 damaged or not ours, 5 over a limit.
-    pub(crate) status: u8,
-    pub(crate) message: String,
+    pub status: u8,
+    /// One line that names the file or value, and what to do.
+    pub message: String,
 }
 
-pub(crate) type Result<T> = std::result::Result<T, Failure>;
+/// The result of a step of the command.
+pub type Result<T> = std::result::Result<T, Failure>;
 
 impl Failure {
-    pub(crate) fn io(path: &Path, what: &str, error: &io::Error) -> Self {
+    /// The system refused, status 1.
+    pub fn io(path: &Path, what: &str, error: &io::Error) -> Self {
         Self { status: 1, message: format!("{}: {what}: {error}", path.display()) }
     }
 
-    pub(crate) fn other(message: impl Into<String>) -> Self {
+    /// What is nobody's mistake, status 1.
+    pub fn other(message: impl Into<String>) -> Self {
         Self { status: 1, message: message.into() }
     }
 
-    pub(crate) fn usage(message: impl Into<String>) -> Self {
+    /// The call is wrong, status 2.
+    pub fn usage(message: impl Into<String>) -> Self {
         Self { status: 2, message: message.into() }
     }
 
-    pub(crate) fn damaged(path: &Path, reason: impl fmt::Display) -> Self {
+    /// The file is damaged or not what its name says, status 4.
+    pub fn damaged(path: &Path, reason: impl fmt::Display) -> Self {
         Self { status: 4, message: format!("{}: {reason}", path.display()) }
     }
 
     /// The same failure, with what it is about in front.
-    pub(crate) fn about(mut self, what: impl fmt::Display) -> Self {
+    pub fn about(mut self, what: impl fmt::Display) -> Self {
         self.message = format!("{what}: {}", self.message);
         self
     }

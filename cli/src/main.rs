@@ -1,9 +1,9 @@
 //! The `telecine` command.
 
 mod args;
+#[cfg(unix)]
+mod bus_error;
 mod commands;
-mod failure;
-mod input;
 mod output;
 mod report;
 mod screen;
@@ -11,6 +11,7 @@ mod screen;
 use std::process::ExitCode;
 
 use clap::Parser;
+use telecine_cli::{failure, input};
 
 use crate::args::{Cli, Command};
 
@@ -19,6 +20,8 @@ use crate::args::{Cli, Command};
 static ALLOCATOR: telecine_conformance::CountingAllocator = telecine_conformance::CountingAllocator;
 
 fn main() -> ExitCode {
+    #[cfg(unix)]
+    bus_error::end_with_a_line();
     let cli = Cli::parse();
     let outcome = match &cli.command {
         Command::Pack(args) => commands::pack::run(args),

@@ -12,7 +12,7 @@ use proptest::prelude::*;
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use rand_distr::{Distribution, StandardNormal};
 use telecine_core::{
-    Chain, ChunkDecoder, CodecId, CodedChunk, DType, Distortion, Encoding, Error, Limits, MatrixShape,
+    Basis, Chain, ChunkDecoder, CodecId, CodedChunk, DType, Distortion, Encoding, Error, Limits, MatrixShape,
     Registry, Target, Tensor, TensorBuf, TensorMeta, TensorReport, TransformChoice, decode_rows, encode,
 };
 
@@ -296,6 +296,36 @@ fn damaged_side_information_and_packets_are_errors_or_values_and_never_panics() 
         let mut chunk = chunks[0].clone();
         chunk.spec.frames = 1 << 31;
         check(&chunk);
+    }
+}
+
+/// Found by fuzzing: these were said to be the caller's mistake.
+#[test]
+fn a_transform_that_does_not_fit_its_chunk_is_damage_and_an_unknown_one_unsupported() {
+    let tensor = normal(&[40, 30], DType::F32, 14, 1.0);
+    let (chunks, _) = encode_all(&tensor.view().unwrap(), &zstd(Target::Step(0.1)));
+    let registry = registry();
+    let bases = [Arc::new(Basis::new(2, vec![0.6, -0.8, 0.8, 0.6]).unwrap())];
+    let mut decoder = ChunkDecoder::new(&registry, &bases, Limits::default());
+    let mut decode = |transform: String| {
+        let chunk = CodedChunk { transform: transform.into(), ..chunks[0].clone() };
+        decoder.decode(DType::F32, &chunk, &mut vec![0; 4800]).unwrap_err()
+    };
+    let other_size = format!("klt@1({:016x})", bases[0].id());
+    for damaged in [
+        &other_size,
+        "klt@1(0123456789abcdef)",
+        "dct@1(7)",
+        "hadamard@1(3,0)",
+        "dct@1(8",
+        &["dct@1(8)"; 9].join("+"),
+    ] {
+        let error = decode(damaged.to_owned());
+        assert!(matches!(error, Error::Corrupt(_)), "{damaged}: {error:?}");
+    }
+    for unknown in ["wavelet@1", "dct@2(8)", ""] {
+        let error = decode(unknown.to_owned());
+        assert!(matches!(error, Error::Unsupported(_)), "{unknown}: {error:?}");
     }
 }
 

@@ -19,9 +19,11 @@ use crate::sequence::Sequence;
 
 /// A container that is open for reading: the list of its tensors, and their chunks on request.
 ///
-/// Opening reads the descriptive columns, not the payloads. Chunks borrow their bytes from the mapped file. Whoever
-/// changes or truncates the file while it is open may end this process by a signal (`SIGBUS`), as with every mapped
-/// file; [`FileWriter`](crate::FileWriter) replaces files whole and so never does that.
+/// Opening reads the descriptive columns, not the payloads. Chunks borrow their bytes from the mapped file. A file that
+/// was truncated since is an error of the next call, and one that was changed has wrong checksums. But whoever truncates
+/// it *during* a call, or while the bytes of a chunk are looked at, ends this process by a signal (`SIGBUS`), as with
+/// every mapped file. [`FileWriter`](crate::FileWriter) replaces files whole and so never does that; where others might,
+/// read the file into memory for [`Container::from_bytes`].
 pub struct Container {
     bytes: Bytes,
     place: Place,
@@ -37,14 +39,15 @@ pub struct Container {
 
 /// The bytes of a container.
 enum Bytes {
-    Mapped(Mmap),
+    /// The file is kept open to be asked for its length.
+    Mapped(Mmap, File),
     Owned(Vec<u8>),
 }
 
 impl Bytes {
     fn as_slice(&self) -> &[u8] {
         match self {
-            Self::Mapped(map) => map,
+            Self::Mapped(map, _) => map,
             Self::Owned(bytes) => bytes,
         }
     }
@@ -69,7 +72,7 @@ impl Container {
         // was made, with no reference to a value that bytes could make invalid: text is checked each time it is read.
         // That others may change the file meanwhile cannot be ruled out; the type's documentation says what follows.
         let map = unsafe { Mmap::map(&file) }.map_err(io)?;
-        Self::read(Bytes::Mapped(map), place, limits)
+        Self::read(Bytes::Mapped(map, file), place, limits)
     }
 
     /// Opens a container that lies in memory.
@@ -106,9 +109,11 @@ impl Container {
     /// The chunk in this row of the container; its checksum has been compared, its packet not been looked at.
     ///
     /// # Errors
-    /// `Invalid` for a row that is not there, `Corrupt` where checksum or columns do not fit, `Limit`.
+    /// `Invalid` for a row that is not there, `Corrupt` where checksum or columns do not fit, `Limit`;
+    /// [`Error::Io`](crate::Error::Io) where the file has been truncated since it was opened.
     pub fn chunk(&self, row: u64) -> Result<CodedChunk<'_>> {
         let place = &self.place;
+        self.check_length()?;
         let (found, checksum) = self.row(row)?;
         let actual = found.checksum();
         if actual != checksum {
@@ -118,6 +123,17 @@ impl Container {
             )));
         }
         found.coded(&self.limits).map_err(|error| place.damaged_row(row, error))
+    }
+
+    /// Fails when the file has become shorter than its map: to look beyond its end would end the process.
+    fn check_length(&self) -> Result<()> {
+        let Bytes::Mapped(map, file) = &self.bytes else { return Ok(()) };
+        let now = file.metadata().map_err(|error| self.place.io(error))?.len();
+        if now < map.len() as u64 {
+            let what = format!("was truncated from {} to {now} bytes while it was open", map.len());
+            return Err(self.place.io(io::Error::new(io::ErrorKind::UnexpectedEof, what)));
+        }
+        Ok(())
     }
 
     /// The columns of this row of the container, and the checksum that they should have.
@@ -136,8 +152,10 @@ impl Container {
     /// Only the descriptive columns are looked at; [`Container::chunk`] compares the checksums of those that are read.
     ///
     /// # Errors
-    /// `Invalid` for rows that the tensor does not have, or an entry of another container.
+    /// `Invalid` for rows that the tensor does not have, or an entry of another container;
+    /// [`Error::Io`](crate::Error::Io) where the file has been truncated since it was opened.
     pub fn chunks_holding(&self, entry: &TensorEntry, rows: Range<u64>) -> Result<Range<u64>> {
+        self.check_length()?;
         let matrix = MatrixShape::of(&entry.meta.shape);
         let ours =
             self.find(&entry.meta.name).is_some_and(|own| own.meta == entry.meta && own.rows == entry.rows);

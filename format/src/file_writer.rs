@@ -21,7 +21,8 @@ const BLOCK_BYTES: u64 = 24;
 
 /// Writes a container file; until [`FileWriter::finish`], nothing is to be seen under the final name.
 ///
-/// Dropped without finish, it leaves nothing behind. Memory holds one batch: about 1 MiB, or one chunk if that is more.
+/// Dropped without finish, it leaves nothing behind; a process that is killed leaves `.telecine-*.partial` beside the
+/// final name, which is in nobody's way and may be deleted. Memory holds one batch: about 1 MiB, or one chunk if that is more.
 pub struct FileWriter {
     arrow: ArrowWriter<BufWriter<NamedTempFile>>,
     gather: Gather,

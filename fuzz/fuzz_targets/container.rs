@@ -1,29 +1,3 @@
-//! Any bytes given to the container's readers, as a file and as a stream, are read or refused.
-
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use telecine::{Container, Limits, StreamReader};
-
-const LIMITS: Limits = Limits {
-    dimensions: 8,
-    tensor_values: 1 << 24,
-    chunk_values: 1 << 16,
-    packet_bytes: 1 << 16,
-    packets: 1 << 10,
-    name_bytes: 256,
-};
-
-fuzz_target!(|data: &[u8]| {
-    if let Ok(container) = Container::from_bytes(data.to_vec(), &LIMITS) {
-        for entry in container.tensors() {
-            for row in entry.rows.clone() {
-                let _ = container.chunk(row);
-            }
-            let _ = container.chunks_holding(entry, 0..1);
-        }
-    }
-    if let Ok(reader) = StreamReader::new(data, &LIMITS) {
-        reader.for_each(drop);
-    }
-});
+libfuzzer_sys::fuzz_target!(|data: &[u8]| telecine_fuzz_targets::run("container", data));

@@ -20,6 +20,7 @@ use telecine_benches::rivals::{Lz4, Memcpy, Pco, Zstd};
 use telecine_benches::source::Source;
 use telecine_benches::{linear, source, step_of};
 use telecine_core::{Chain, CodecId, DType, Effort, EncodeOptions, Target, TransformChoice};
+use telecine_native::{Instructions, Native};
 
 fn main() -> ExitCode {
     match run() {
@@ -92,8 +93,16 @@ fn enter_backend(race: &mut Race<'_>, source: &Source) -> Result<(), Fault> {
         (Effort::Best, 3.0),
     ] {
         let options = EncodeOptions::with_effort(effort);
-        let plane = Plane::lossy(&source.values, source.columns, step_of(bits), &options)?;
+        let plane =
+            Plane::lossy(&Native::default(), &source.values, source.columns, step_of(bits), &options)?;
         race.enter(&format!("native {}, {bits} bits", name_of(effort)), 2, plane)?;
+    }
+    // The best instructions of this machine decode above; the others here.
+    for instructions in Instructions::here().iter().skip(1) {
+        let (native, options) =
+            (Native::with_instructions(*instructions)?, EncodeOptions::with_effort(Effort::Fast));
+        let plane = Plane::lossy(&native, &source.values, source.columns, step_of(3.0), &options)?;
+        race.enter(&format!("native fast, 3 bits, decoded by {instructions:?}"), 2, plane)?;
     }
     // The pipeline puts the sign last before it codes losslessly.
     let halves = source.values.iter().map(|value| weight(*value).to_bits().rotate_left(1)).collect();

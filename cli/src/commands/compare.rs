@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::Serialize;
 use telecine::{Distortion, Limits, Reader, TensorEntry, default_registry};
 
-use crate::args::CompareArgs;
+use crate::args::{CompareArgs, use_jobs};
 use crate::failure::{Failure, Result};
 use crate::input::{Entry, Model};
 use crate::screen::{self, Table};
@@ -40,6 +40,7 @@ struct Total {
 }
 
 pub(crate) fn run(args: &CompareArgs) -> Result<()> {
+    use_jobs(None)?;
     let limits = Limits::default();
     let registry = default_registry();
     let reader = Reader::open(&args.packed, &registry, &limits)?;

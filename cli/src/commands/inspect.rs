@@ -3,7 +3,7 @@
 use serde::Serialize;
 use telecine::{Limits, Reader, TensorEntry, default_registry};
 
-use crate::args::InspectArgs;
+use crate::args::{InspectArgs, use_jobs};
 use crate::failure::{Failure, Result};
 use crate::screen::{self, Table};
 
@@ -41,6 +41,7 @@ struct Total {
 }
 
 pub(crate) fn run(args: &InspectArgs) -> Result<()> {
+    use_jobs(None)?;
     let registry = default_registry();
     let reader = Reader::open(&args.input, &registry, &Limits::default())?;
     if args.verify {

@@ -10,14 +10,14 @@ use super::{Entry, Model};
 use crate::failure::{Failure, Result};
 
 /// A file with a vector of weights for some tensors of a model.
-pub(crate) struct Weights {
+pub struct Weights {
     vectors: Model,
     by_name: HashMap<String, usize>,
 }
 
 impl Weights {
     /// Opens the file; one whose names are all foreign to the model was made for another.
-    pub(crate) fn open(path: &Path, model: &Model, limits: &Limits) -> Result<Self> {
+    pub fn open(path: &Path, model: &Model, limits: &Limits) -> Result<Self> {
         let vectors = Model::open(&[path.to_owned()], limits)?;
         let names = vectors.entries().iter().enumerate();
         let by_name: HashMap<_, _> = names.map(|(at, entry)| (entry.name.clone(), at)).collect();
@@ -30,12 +30,12 @@ impl Weights {
     }
 
     /// Refuses an output that is this file.
-    pub(crate) fn check_not_read(&self, output: &Path) -> Result<()> {
+    pub fn check_not_read(&self, output: &Path) -> Result<()> {
         self.vectors.check_not_read(output)
     }
 
     /// The importance of a tensor's columns; `None` where the file has none.
-    pub(crate) fn of(&self, entry: &Entry) -> Result<Option<Arc<Importance>>> {
+    pub fn of(&self, entry: &Entry) -> Result<Option<Arc<Importance>>> {
         let Some(&at) = self.by_name.get(&entry.name) else { return Ok(None) };
         let vector = &self.vectors.entries()[at];
         let about = |failure: Failure| {

@@ -5,11 +5,13 @@ mod npy;
 mod npz;
 mod safetensors;
 
-pub(crate) use importance::Weights;
-pub(crate) use safetensors::DTYPES as SAFETENSORS_DTYPES;
+pub use importance::Weights;
+pub use safetensors::DTYPES as SAFETENSORS_DTYPES;
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use memmap2::Mmap;
@@ -18,23 +20,40 @@ use telecine::{DType, Limits, Tensor, count_values};
 use crate::failure::{Failure, Result};
 
 /// All tensors of the given files.
-pub(crate) struct Model {
-    files: Vec<Mapped>,
+pub struct Model {
+    files: Vec<Source>,
     entries: Vec<Entry>,
 }
 
-/// An open file.
-pub(crate) struct Mapped {
-    pub(crate) path: PathBuf,
-    map: Mmap,
+/// The bytes of an open file.
+struct Source {
+    path: PathBuf,
+    bytes: Bytes,
+}
+
+enum Bytes {
+    Mapped { map: Mmap, file: File },
+    Owned(Vec<u8>),
+}
+
+impl Bytes {
+    fn as_slice(&self) -> &[u8] {
+        match self {
+            Self::Mapped { map, .. } => map,
+            Self::Owned(bytes) => bytes,
+        }
+    }
 }
 
 /// One tensor of a model.
 #[derive(Debug, Clone)]
-pub(crate) struct Entry {
-    pub(crate) name: String,
-    pub(crate) dtype: DType,
-    pub(crate) shape: Vec<u64>,
+pub struct Entry {
+    /// Its name; unique within a model.
+    pub name: String,
+    /// The dtype of its values.
+    pub dtype: DType,
+    /// Its shape, outermost dimension first.
+    pub shape: Vec<u64>,
     file: usize,
     place: Place,
 }
@@ -48,114 +67,104 @@ enum Place {
     Member(npz::Member),
 }
 
-/// The bytes of one tensor.
-pub(crate) enum Data<'m> {
-    Mapped(&'m [u8]),
-    Inflated(Vec<u8>),
-}
+/// The bytes of one tensor: those of its file, or inflated ones.
+pub struct Data<'m>(Cow<'m, [u8]>);
 
 impl Entry {
     /// Number of values; the readers have checked that it does not overflow.
-    pub(crate) fn values(&self) -> u64 {
+    pub fn values(&self) -> u64 {
         self.shape.iter().product()
     }
 }
 
 impl Model {
-    /// Opens files and lists their tensors, in the order of files and of data within them.
-    pub(crate) fn open(paths: &[PathBuf], limits: &Limits) -> Result<Self> {
+    /// Maps files and lists their tensors, in the order of files and of data within them.
+    ///
+    /// # Errors
+    /// What is wrong with a file, and the exit status that goes with it.
+    pub fn open(paths: &[PathBuf], limits: &Limits) -> Result<Self> {
         let mut model = Self { files: Vec::new(), entries: Vec::new() };
         for path in paths {
             model.add(path, limits)?;
         }
-        let mut seen: HashMap<&str, usize> = HashMap::with_capacity(model.entries.len());
-        for entry in &model.entries {
+        model.check_names(limits)?;
+        Ok(model)
+    }
+
+    /// Lists the tensors of a file that lies in memory; `name` stands in messages and says what kind of file it is.
+    ///
+    /// # Errors
+    /// As [`Model::open`]; an index of shards is refused.
+    pub fn from_bytes(name: &Path, bytes: Vec<u8>, limits: &Limits) -> Result<Self> {
+        let mut model = Self { files: Vec::new(), entries: Vec::new() };
+        let reader = Reader::of(name)?;
+        model.list(Source { path: name.to_owned(), bytes: Bytes::Owned(bytes) }, reader, limits)?;
+        model.check_names(limits)?;
+        Ok(model)
+    }
+
+    /// Refuses names that are too long or come twice.
+    fn check_names(&self, limits: &Limits) -> Result<()> {
+        let mut seen: HashMap<&str, usize> = HashMap::with_capacity(self.entries.len());
+        for entry in &self.entries {
             if entry.name.len() > limits.name_bytes {
                 let (value, limit) = (entry.name.len() as u64, limits.name_bytes as u64);
-                let path = &model.files[entry.file].path;
+                let path = &self.files[entry.file].path;
                 let what = "bytes of a tensor's name";
                 return Err(
                     Failure::from(telecine::CoreError::Limit { what, value, limit }).about(path.display())
                 );
             }
             if let Some(first) = seen.insert(&entry.name, entry.file) {
-                let (a, b) = (model.files[first].path.display(), model.files[entry.file].path.display());
+                let (a, b) = (self.files[first].path.display(), self.files[entry.file].path.display());
                 return Err(Failure::usage(format!(
                     "tensor {:?} is in {a} and in {b}: names must differ",
                     entry.name
                 )));
             }
         }
-        Ok(model)
+        Ok(())
     }
 
     fn add(&mut self, path: &Path, limits: &Limits) -> Result<()> {
         let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
-        match extension.as_str() {
-            "safetensors" => {
-                let (file, map) = self.map(path)?;
-                let entries = safetensors::entries(path, map, limits)?;
-                self.extend(file, entries);
-            }
-            "json" if name.ends_with(".safetensors.index.json") => {
-                for (shard, wanted) in safetensors::shards(path)? {
-                    let (file, map) = self.map(&shard)?;
-                    let entries = safetensors::entries(&shard, map, limits)?;
-                    safetensors::check_shard(path, &shard, &entries, &wanted)?;
-                    self.extend(file, entries);
-                }
-            }
-            "npy" => {
-                let (file, map) = self.map(path)?;
-                let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("tensor");
-                let entry = npy::entry(path, map, stem, limits)?;
-                self.extend(file, vec![entry]);
-            }
-            "npz" => {
-                let (file, map) = self.map(path)?;
-                let entries = npz::entries(path, map, limits)?;
-                self.extend(file, entries);
-            }
-            "gguf" => {
-                let message = format!(
-                    "{}: .gguf is not supported yet; convert it to .safetensors first",
-                    path.display()
-                );
-                return Err(Failure::usage(message));
-            }
-            _ => {
-                let message = format!(
-                    "{}: not a kind of file that is read; there are .safetensors, .safetensors.index.json, .npy, .npz",
-                    path.display()
-                );
-                return Err(Failure::usage(message));
-            }
+        if !name.ends_with(".safetensors.index.json") {
+            let reader = Reader::of(path)?;
+            self.list(Source::map(path)?, reader, limits)?;
+            return Ok(());
+        }
+        for (shard, wanted) in safetensors::shards(path)? {
+            let first = self.entries.len();
+            self.list(Source::map(&shard)?, Reader::Safetensors, limits)?;
+            safetensors::check_shard(path, &shard, &self.entries[first..], &wanted)?;
         }
         Ok(())
     }
 
-    fn map(&mut self, path: &Path) -> Result<(usize, &[u8])> {
-        let file = File::open(path).map_err(|error| Failure::io(path, "cannot be opened", &error))?;
-        // SAFETY: the map is read only; that nobody truncates the file meanwhile is the caller's part of the bargain,
-        // as for any program that maps its input.
-        let map =
-            unsafe { Mmap::map(&file) }.map_err(|error| Failure::io(path, "cannot be mapped", &error))?;
-        self.files.push(Mapped { path: path.to_owned(), map });
-        let index = self.files.len() - 1;
-        Ok((index, &self.files[index].map))
-    }
-
-    fn extend(&mut self, file: usize, entries: Vec<Entry>) {
+    /// Adds a file and its tensors.
+    fn list(&mut self, source: Source, reader: Reader, limits: &Limits) -> Result<()> {
+        let (path, bytes) = (&*source.path, source.bytes.as_slice());
+        let entries = match reader {
+            Reader::Safetensors => safetensors::entries(path, bytes, limits)?,
+            Reader::Npy => vec![npy::entry(path, bytes, limits)?],
+            Reader::Npz => npz::entries(path, bytes, limits)?,
+        };
+        let file = self.files.len();
+        self.files.push(source);
         self.entries.extend(entries.into_iter().map(|entry| Entry { file, ..entry }));
+        Ok(())
     }
 
-    pub(crate) fn entries(&self) -> &[Entry] {
+    /// The tensors, in the order of files and of data within them.
+    pub fn entries(&self) -> &[Entry] {
         &self.entries
     }
 
     /// Refuses an output that is one of the files read: with it, the only copy of the tensors might go.
-    pub(crate) fn check_not_read(&self, output: &Path) -> Result<()> {
+    ///
+    /// # Errors
+    /// A wrong call, where it is.
+    pub fn check_not_read(&self, output: &Path) -> Result<()> {
         // An output that does not exist yet has no canonical path, and is no input.
         let Ok(output) = output.canonicalize() else { return Ok(()) };
         if self.files.iter().any(|file| file.path.canonicalize().is_ok_and(|path| path == output)) {
@@ -166,30 +175,84 @@ impl Model {
     }
 
     /// The file that an entry is in.
-    pub(crate) fn path(&self, entry: &Entry) -> &Path {
+    pub fn path(&self, entry: &Entry) -> &Path {
         &self.files[entry.file].path
     }
 
     /// The bytes of a tensor, inflated where they are compressed.
-    pub(crate) fn data(&self, entry: &Entry) -> Result<Data<'_>> {
-        let Mapped { path, map } = &self.files[entry.file];
+    ///
+    /// # Errors
+    /// Damage of an archive's member; I/O where the file has become shorter since it was opened. One that is truncated
+    /// while its bytes are looked at ends the process, by a signal unless it handles `SIGBUS`.
+    pub fn data(&self, entry: &Entry) -> Result<Data<'_>> {
+        let source = &self.files[entry.file];
+        source.check_length()?;
+        let (path, bytes) = (&*source.path, source.bytes.as_slice());
         match &entry.place {
             Place::Plain { start, .. } => {
                 let len = byte_len(path, &entry.name, entry.dtype, &entry.shape, &Limits::default())?;
-                Ok(Data::Mapped(&map[*start..*start + len]))
+                Ok(Data(Cow::Borrowed(&bytes[*start..*start + len])))
             }
-            Place::Member(member) => Ok(Data::Inflated(npz::inflate(path, map, entry, member)?)),
+            Place::Member(member) => Ok(Data(Cow::Owned(npz::inflate(path, bytes, entry, member)?))),
         }
+    }
+}
+
+/// What reads a file.
+#[derive(Clone, Copy)]
+enum Reader {
+    Safetensors,
+    Npy,
+    Npz,
+}
+
+impl Reader {
+    /// The reader for a file's extension.
+    fn of(path: &Path) -> Result<Self> {
+        let extension = path.extension().and_then(|e| e.to_str()).unwrap_or_default().to_ascii_lowercase();
+        let refused = match extension.as_str() {
+            "safetensors" => return Ok(Self::Safetensors),
+            "npy" => return Ok(Self::Npy),
+            "npz" => return Ok(Self::Npz),
+            "gguf" => ".gguf is not supported yet; convert it to .safetensors first",
+            _ => {
+                "not a kind of file that is read; there are .safetensors, .safetensors.index.json, .npy, .npz"
+            }
+        };
+        Err(Failure::usage(format!("{}: {refused}", path.display())))
+    }
+}
+
+impl Source {
+    fn map(path: &Path) -> Result<Self> {
+        let file = File::open(path).map_err(|error| Failure::io(path, "cannot be opened", &error))?;
+        // SAFETY: the map is read only, and no value that bytes could make invalid is made of it. That nobody truncates
+        // the file meanwhile is the caller's part of the bargain, as for any program that maps its input.
+        let map =
+            unsafe { Mmap::map(&file) }.map_err(|error| Failure::io(path, "cannot be mapped", &error))?;
+        Ok(Self { path: path.to_owned(), bytes: Bytes::Mapped { map, file } })
+    }
+
+    /// Fails when the file has become shorter than its map: to look beyond its end would end the process.
+    fn check_length(&self) -> Result<()> {
+        let Bytes::Mapped { map, file } = &self.bytes else { return Ok(()) };
+        let failed = |error| Failure::io(&self.path, "cannot be read", &error);
+        let now = file.metadata().map_err(failed)?.len();
+        if now < map.len() as u64 {
+            let what = format!("it was truncated from {} to {now} bytes while it was read", map.len());
+            return Err(failed(io::Error::other(what)));
+        }
+        Ok(())
     }
 }
 
 impl Data<'_> {
     /// The tensor of an entry over its bytes.
-    pub(crate) fn tensor(&self, entry: &Entry) -> Result<Tensor<'_>> {
-        let bytes: &[u8] = match self {
-            Self::Mapped(bytes) => bytes,
-            Self::Inflated(bytes) => bytes,
-        };
+    ///
+    /// # Errors
+    /// None for the entry that the bytes are of.
+    pub fn tensor(&self, entry: &Entry) -> Result<Tensor<'_>> {
+        let bytes = &*self.0;
         let fortran = match &entry.place {
             Place::Plain { fortran, .. } => *fortran,
             Place::Member(member) => member.fortran,

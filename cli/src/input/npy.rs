@@ -20,8 +20,9 @@ pub(super) struct Header {
 /// A longer header is no array of numbers.
 pub(super) const MAX_HEADER: usize = 1 << 20;
 
-/// The one tensor of a file.
-pub(super) fn entry(path: &Path, map: &[u8], name: &str, limits: &Limits) -> Result<Entry> {
+/// The one tensor of a file, which has the name of the file without its extension.
+pub(super) fn entry(path: &Path, map: &[u8], limits: &Limits) -> Result<Entry> {
+    let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or("tensor");
     let header = header(path, map)?;
     let len = byte_len(path, name, header.dtype, &header.shape, limits)?;
     if map.len() - header.len != len {

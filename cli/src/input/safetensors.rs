@@ -21,7 +21,7 @@ const MAX_HEADER: u64 = 100_000_000;
 const MAX_INDEX: u64 = 256 << 20;
 
 /// Names in this format and ours.
-pub(crate) const DTYPES: &[(&str, DType)] = &[
+pub const DTYPES: &[(&str, DType)] = &[
     ("F64", DType::F64),
     ("F32", DType::F32),
     ("F16", DType::F16),

@@ -175,6 +175,57 @@ fn npz_members_are_read_stored_or_deflated() {
     }
 }
 
+/// Files that NumPy and safetensors wrote (`cli/tests/files/make.py`): all values count 0, 1, 2, ..., bools alternate.
+#[test]
+fn files_of_their_own_libraries_are_read() {
+    use DType::{Bool, F16, F32, F64, I16, I32, I64, U8, U16};
+    type Tensors<'a> = &'a [(&'a str, DType, &'a [u64])];
+    let model: Tensors<'_> =
+        &[("a.weight", F32, &[5, 7]), ("a.bias", F16, &[5]), ("ids", I64, &[2, 3]), ("mask", Bool, &[9])];
+    let files: [(&str, Tensors<'_>); 11] = [
+        ("version-1-float32.npy", &[("version-1-float32", F32, &[4, 6])]),
+        ("version-2-float64.npy", &[("version-2-float64", F64, &[3, 2, 2])]),
+        ("version-3-int16.npy", &[("version-3-int16", I16, &[10])]),
+        ("column-major-uint16.npy", &[("column-major-uint16", U16, &[3, 4])]),
+        ("scalar-int32.npy", &[("scalar-int32", I32, &[])]),
+        ("empty-uint8.npy", &[("empty-uint8", U8, &[3, 0])]),
+        ("bool.npy", &[("bool", Bool, &[2, 4])]),
+        ("stored.npz", model),
+        ("deflated.npz", model),
+        ("plain.safetensors", model),
+        ("metadata.safetensors", model),
+    ];
+    let folder: PathBuf = [env!("CARGO_MANIFEST_DIR"), "tests", "files"].iter().collect();
+    for (file, wanted) in files {
+        let model = open(&folder.join(file)).unwrap();
+        assert_eq!(model.entries().len(), wanted.len(), "{file}");
+        for &(name, dtype, shape) in wanted {
+            let entry = model.entries().iter().find(|entry| entry.name == name).unwrap();
+            assert_eq!((entry.dtype, entry.shape.as_slice()), (dtype, shape), "{name} of {file}");
+            let values = model.data(entry).unwrap().tensor(entry).unwrap().to_owned().to_f32();
+            let most = u16::try_from(entry.values()).unwrap();
+            let counted = (0..most).map(|n| f32::from(if dtype == Bool { n % 2 } else { n }));
+            assert_eq!(values, counted.collect::<Vec<_>>(), "{name} of {file}");
+        }
+    }
+    let listed = std::fs::read_dir(folder).unwrap().count();
+    assert_eq!(listed, files.len() + 1, "a file without a line here");
+}
+
+/// A file that is cut short once it is open: an error, and no signal.
+#[test]
+fn a_file_that_was_truncated_meanwhile_is_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    let header = r#"{"w":{"dtype":"U8","shape":[100000],"data_offsets":[0,100000]}}"#;
+    let path = file(folder.path(), "m.safetensors", &safetensors(header, &[1; 100_000]));
+    let model = open(&path).unwrap();
+    model.data(&model.entries()[0]).unwrap();
+    std::fs::File::options().write(true).open(&path).unwrap().set_len(5000).unwrap();
+    let failure = model.data(&model.entries()[0]).err().unwrap();
+    assert_eq!(failure.status, 1);
+    assert!(failure.message.contains("m.safetensors") && failure.message.contains("5000"), "{failure:?}");
+}
+
 #[test]
 fn npz_archives_that_lie_are_refused() {
     let folder = tempfile::tempdir().unwrap();

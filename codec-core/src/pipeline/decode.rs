@@ -40,8 +40,8 @@ impl<'r> ChunkDecoder<'r> {
     ///
     /// # Errors
     /// [`Error::Invalid`] for an `out` of the wrong length, [`Error::Unavailable`] when no backend decodes the codec
-    /// here, [`Error::Corrupt`] and [`Error::Limit`] for what the chunk says, [`Error::Unsupported`] for a transform
-    /// that this build does not know.
+    /// here, [`Error::Corrupt`] and [`Error::Limit`] for what the chunk says (a basis that is not among `bases` too),
+    /// [`Error::Unsupported`] for a transform that this build does not know.
     pub fn decode(&mut self, dtype: DType, chunk: &CodedChunk<'_>, out: &mut [u8]) -> Result<()> {
         Limits::check("values of a chunk", chunk.values, self.limits.chunk_values)?;
         Limits::check("bytes of a packet", chunk.bytes(), self.limits.packet_bytes)?;
@@ -70,7 +70,8 @@ impl<'r> ChunkDecoder<'r> {
         }
         let bases = self.bases;
         let chain =
-            Chain::parse(&chunk.transform, &|id| bases.iter().find(|basis| basis.id() == id).cloned())?;
+            Chain::parse(&chunk.transform, &|id| bases.iter().find(|basis| basis.id() == id).cloned())
+                .map_err(stated_by_the_chunk)?;
         self.scratch.samples.resize(spec.samples(), 0);
         decoder_for(&mut self.decoder, self.registry, chunk.codec, spec)?
             .decode(&chunk.packet, &mut self.scratch.samples)?;
@@ -83,10 +84,19 @@ impl<'r> ChunkDecoder<'r> {
                 Ok(())
             }
             Some(grid) => {
-                restore(&tiling, &grid, &chain, dtype, shape, &mut side, &mut self.scratch, out)?;
+                restore(&tiling, &grid, &chain, dtype, shape, &mut side, &mut self.scratch, out)
+                    .map_err(stated_by_the_chunk)?;
                 exact::apply(side, size, out)
             }
         }
+    }
+}
+
+/// A wrong argument, where a chunk and not the caller gave it.
+fn stated_by_the_chunk(error: Error) -> Error {
+    match error {
+        Error::Invalid(reason) => Error::corrupt(format!("a chunk's transform: {reason}")),
+        other => other,
     }
 }
 
@@ -173,7 +183,7 @@ pub(super) fn restore(
 ///
 /// # Errors
 /// As [`ChunkDecoder::decode`]; [`Error::Invalid`] for rows that the tensor does not have; [`Error::Corrupt`] when the
-/// chunks do not cover them.
+/// chunks do not cover them; [`Error::Unsupported`] where there is no memory for the result.
 pub fn decode_rows(
     registry: &Registry,
     meta: &TensorMeta,
@@ -197,6 +207,10 @@ pub fn decode_rows(
         .checked_mul(row_bytes)
         .ok_or_else(|| Error::unsupported(format!("{} is larger than memory", meta.name)))?;
     let parts = cover(meta, &matrix, chunks, &rows)?;
+    // Asked for first, because `vec!` ends the process where memory is short.
+    Vec::<u8>::new()
+        .try_reserve_exact(bytes)
+        .map_err(|_| Error::unsupported(format!("{} takes {bytes} bytes: no memory for them", meta.name)))?;
     let mut out = vec![0; bytes];
     let mut jobs = Vec::with_capacity(parts.len());
     let mut rest = out.as_mut_slice();

@@ -9,10 +9,16 @@ use super::sample::{Measure, Sample};
 use super::search::{Goal, Search};
 use super::worker::{Coded, Quantiser};
 use super::{Encoding, TensorReport};
-use crate::{CodecId, CodedChunk, Distortion, Error, GroupSpec, Limits, Registry, Result, Tensor};
+use crate::{
+    Chain, CodecId, CodedChunk, Distortion, Error, GroupSpec, Limits, Registry, Result, Tensor,
+    TransformChoice,
+};
 
 /// Full encodes of a chunk for one target, at most.
 const FULL_ENCODES: usize = 4;
+/// Below as many bits per value, few rows may hold all that is coded, and no sample tells: a transform must prove itself on
+/// the whole.
+const FEW_BITS: f64 = 0.1;
 /// Chunks that are coded, and steered towards the target, together: bounds the packets in memory.
 const WINDOW: u64 = 128;
 
@@ -56,6 +62,25 @@ pub fn encode<E: From<Error>>(
 
 /// Codes some chunks to the plan; a search goes on from where the chunks before ended.
 fn encode_window(job: &Job<'_, '_>, chunks: Range<u64>, plan: &mut Plan) -> Result<Vec<Coded>> {
+    let found = code(job, chunks.clone(), plan)?;
+    let is_sure = job.encoding.transform != TransformChoice::Auto
+        || plan.chain.steps.is_empty()
+        || matches!(plan.aim, Aim::Fixed(_))
+        || Measure::of(&found).bits() > FEW_BITS;
+    if is_sure {
+        return Ok(found);
+    }
+    let mut plain = Plan { chain: Chain::default(), ..plan.clone() };
+    let other = code(job, chunks, &mut plain)?;
+    if Measure::of(&other).bytes < Measure::of(&found).bytes {
+        *plan = plain;
+        return Ok(other);
+    }
+    Ok(found)
+}
+
+/// Codes some chunks with the plan's chain.
+fn code(job: &Job<'_, '_>, chunks: Range<u64>, plan: &mut Plan) -> Result<Vec<Coded>> {
     let Plan { codec, chain, aim } = plan;
     let (goal, x, slope, range) = match aim {
         Aim::Fixed(quantiser) => return job.encode(chunks, codec, chain, *quantiser),

@@ -103,6 +103,40 @@ fn only_regular_files_are_opened() {
     assert_eq!(open(&folder.path().join("missing")), ErrorKind::NotFound);
 }
 
+#[test]
+fn a_file_that_was_truncated_while_open_is_an_error_and_no_signal() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("out.arrow");
+    let rows = tensor("weight", DType::F32, &[64, 4096], 1);
+    write_file(&path, &rows).unwrap();
+    let whole = fs::read(&path).unwrap();
+    let container = Container::open(&path, &Limits::default()).unwrap();
+    let entry = &container.tensors()[0];
+    container.chunk(0).unwrap();
+    let cut = |length: usize| {
+        fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(length as u64).unwrap()
+    };
+    for length in [whole.len() - 1, whole.len() / 2, 4096, 0] {
+        cut(length);
+        for result in [container.chunk(0).map(drop), container.chunks_holding(entry, 3..5).map(drop)] {
+            let (kind, text) = io_error(result);
+            assert_eq!(kind, ErrorKind::UnexpectedEof);
+            assert!(text.contains(&format!("to {length} bytes")), "{text}");
+        }
+    }
+    // Once the bytes are back, so are the chunks; what stands there instead of them is damage.
+    cut(whole.len());
+    assert!(matches!(container.chunk(63), Err(Error::Core(CoreError::Corrupt(_)))));
+    fs::write(&path, &whole).unwrap();
+    assert_eq!(read_container(&container).unwrap(), rows);
+    let mut changed = whole.clone();
+    changed.iter_mut().for_each(|byte| *byte = !*byte);
+    fs::write(&path, &changed).unwrap();
+    for row in 0..64 {
+        assert!(matches!(container.chunk(row), Err(Error::Core(CoreError::Corrupt(_)))), "{row}");
+    }
+}
+
 #[cfg(unix)]
 mod unix {
     use std::os::unix::fs::{PermissionsExt, symlink};

@@ -74,7 +74,7 @@ enum Way {
 impl Way {
     fn here() -> Self {
         #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("avx2") {
+        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi2") {
             return Self::Avx2;
         }
         Self::Portable
@@ -92,7 +92,7 @@ impl Search {
             match way {
                 // SAFETY: arrays are words of any machine.
                 Way::Portable => unsafe { self.group::<[u16; WIDTH]>(trellis, input, first, levels) },
-                // SAFETY: `here` chooses this way only where the feature is.
+                // SAFETY: `here` chooses this way only where the features are.
                 #[cfg(target_arch = "x86_64")]
                 Way::Avx2 => unsafe { self.group_avx2(trellis, input, first, levels) },
             }

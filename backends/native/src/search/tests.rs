@@ -63,15 +63,17 @@ fn avx2_finds_the_levels_that_portable_code_finds() {
         println!("AVX2 is not on this machine");
         return;
     }
-    let samples = samples(5000);
+    // Miri takes its time.
+    const COUNT: usize = if cfg!(miri) { 130 } else { 5000 };
+    let samples = samples(COUNT);
     // The last one's contexts change within steps, and one is empty.
     let shapes = [2.0, 0.4, 1.0, 3.0].map(Shape::of_mean);
-    for ends in [&[5000][..], &[1003, 1003, 1010, 5000]] {
+    for ends in [&[COUNT][..], &[COUNT / 5 + 3, COUNT / 5 + 3, COUNT / 5 + 10, COUNT]] {
         let shapes = &shapes[..ends.len()];
         for (lanes, log2_states) in [(1, 3), (7, 2), (16, 6), (32, 3), (64, 8)] {
             let input = input(&samples, ends, shapes, lanes);
             let trellis = Trellis::with_log2_states(log2_states).unwrap();
-            let (mut plain, mut fast) = (vec![0; 5000], vec![1; 5000]);
+            let (mut plain, mut fast) = (vec![0; COUNT], vec![1; COUNT]);
             let mut search = Search::default();
             search.run_by(Way::Portable, &trellis, input, &mut plain);
             search.run_by(Way::Avx2, &trellis, input, &mut fast);

@@ -1,16 +1,16 @@
-//! What the fuzz targets share: how their bytes are read.
+//! How the bytes of an input are read.
 //!
 //! A packet's input is its spec, 6 bytes, then the packet: frames − 1, height, width (16 bits each), depth − 8. What
-//! goes beyond the bounds is held within them. `scripts/fuzz` writes seeds in this form.
+//! goes beyond the bounds is held within them. Seeds are written in this form.
 
 use arbitrary::{Result, Unstructured};
 use telecine::{Backend, CoreError, Decoder, Effort, EncodeOptions, GroupSpec, Limits, Quality};
 
 /// Samples of most groups, at most.
-pub const FEW: u32 = 1 << 14;
+pub(crate) const FEW: u32 = 1 << 14;
 
 /// Takes a spec of at most `most` samples.
-pub fn spec(input: &mut Unstructured<'_>, most: u32) -> Result<GroupSpec> {
+pub(crate) fn spec(input: &mut Unstructured<'_>, most: u32) -> Result<GroupSpec> {
     let (frames, height, width, depth): (u8, u16, u16, u8) = input.arbitrary()?;
     let frames = 1 + u32::from(frames) % 4;
     let height = u32::from(height).clamp(1, most / frames);
@@ -19,7 +19,7 @@ pub fn spec(input: &mut Unstructured<'_>, most: u32) -> Result<GroupSpec> {
 }
 
 /// Takes samples: noise whose rows and columns have scales of their own, with values far out, then some as they come.
-pub fn samples(input: &mut Unstructured<'_>, spec: &GroupSpec) -> Result<Vec<u16>> {
+pub(crate) fn samples(input: &mut Unstructured<'_>, spec: &GroupSpec) -> Result<Vec<u16>> {
     let (seed, scale, rows, cols): (u64, u8, u8, u8) = input.arbitrary()?;
     let (far, zeros, own): (u8, u8, u8) = input.arbitrary()?;
     let mut noise = Noise(seed | 1);
@@ -56,13 +56,13 @@ pub fn samples(input: &mut Unstructured<'_>, spec: &GroupSpec) -> Result<Vec<u16
 }
 
 /// Takes a quality.
-pub fn quality(input: &mut Unstructured<'_>) -> Result<Quality> {
+pub(crate) fn quality(input: &mut Unstructured<'_>) -> Result<Quality> {
     let step: u8 = input.arbitrary()?;
     Ok(if step < 64 { Quality::Lossless } else { Quality::Step((f32::from(step - 64) / 10.0 - 2.0).exp2()) })
 }
 
 /// Takes an effort; the fastest is the most frequent.
-pub fn effort(input: &mut Unstructured<'_>) -> Result<Effort> {
+pub(crate) fn effort(input: &mut Unstructured<'_>) -> Result<Effort> {
     let effort: u8 = input.arbitrary()?;
     Ok(match effort {
         0..0xc0 => Effort::Fast,
@@ -72,7 +72,12 @@ pub fn effort(input: &mut Unstructured<'_>) -> Result<Effort> {
 }
 
 /// Decodes; a packet that is refused must be refused as damaged, one that is not must decode within the depth.
-pub fn decode(decoder: &mut dyn Decoder, spec: &GroupSpec, packet: &[u8], samples: &mut [u16]) -> bool {
+pub(crate) fn decode(
+    decoder: &mut dyn Decoder,
+    spec: &GroupSpec,
+    packet: &[u8],
+    samples: &mut [u16],
+) -> bool {
     match decoder.decode(packet, samples) {
         Ok(()) => {
             assert!(samples.iter().all(|&sample| sample <= spec.max_sample()), "a sample beyond the depth");
@@ -84,7 +89,7 @@ pub fn decode(decoder: &mut dyn Decoder, spec: &GroupSpec, packet: &[u8], sample
 }
 
 /// Takes a packet that this backend makes of a group of at most `most` samples, most of them with some bytes changed.
-pub fn damaged(
+pub(crate) fn damaged(
     input: &mut Unstructured<'_>,
     backend: &dyn Backend,
     most: u32,
