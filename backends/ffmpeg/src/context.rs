@@ -59,6 +59,8 @@ fn new(codec: Codec) -> Result<Context, String> {
 fn be_quiet() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
+        // Without it errors have no text.
+        ffmpeg_next::error::register_all();
         if log::get_level().is_ok_and(|level| level == log::Level::Info) {
             log::set_level(log::Level::Quiet);
         }

@@ -80,7 +80,7 @@ const fn info(
 pub(crate) const DEBIAN: &str = "Debian's libavcodec59 or newer has it: apt-get install libavcodec-dev";
 
 pub(crate) static X265: EncoderKind = EncoderKind {
-    info: info("x265", CodecId::HEVC, Tier::Preferred, &[8, 10, 12], 0.5, 16, 16_384),
+    info: info("x265", CodecId::HEVC, Tier::Preferred, &[8, 10, 12], 0.5, 32, 16_384),
     library: "libx265",
     remedy: DEBIAN,
     driver: &[],
@@ -166,15 +166,8 @@ fn x265(request: &Request<'_>) -> Vec<(&'static str, String)> {
         Setting::Lossless => "lossless=1".to_owned(),
         Setting::Quantiser(qp) => format!("qp={qp}"),
     };
-    // A picture is at least one coding tree unit.
-    let least = spec.width.min(spec.height);
-    let tree = if least >= 64 {
-        64
-    } else if least >= 32 {
-        32
-    } else {
-        16
-    };
+    // A picture is at least one coding tree unit, and x265 refuses units of 16 in pictures of over 4,096 samples.
+    let tree = if spec.width.min(spec.height) >= 64 { 64 } else { 32 };
     let keyint = if options.inter { -1 } else { 1 };
     // Rate–distortion optimised quantisation and sign hiding are worth 0.1 bit.
     let careful = on(options.effort != Effort::Fast);

@@ -61,12 +61,15 @@ impl<'r> ChunkDecoder<'r> {
         let spec = GroupSpec::new(spec.frames, spec.height, spec.width, spec.depth, &self.limits)?;
         let mut side = &*chunk.side;
         let head = Head::read(&mut side)?;
-        let (planes, depth) = if head.grid.is_some() { (1, spec.depth) } else { bitcast::planes(dtype) };
+        let wrong = || Error::corrupt(format!("{spec:?} is no group of {} {dtype} values", chunk.values));
+        let planes = match head.grid {
+            Some(_) => 1,
+            None => bitcast::planes_of(dtype, spec.depth).ok_or_else(wrong)?,
+        };
         let tiling = Tiling::stated(spec, head.layout, shape, planes)?;
         // Padding of an honest chunk stays below its samples: a group that is mostly padding is an attack on memory.
-        if depth != spec.depth || spec.samples() as u64 > 16 * (chunk.values * u64::from(planes)).max(1 << 16)
-        {
-            return Err(Error::corrupt(format!("{spec:?} is no group of {} {dtype} values", chunk.values)));
+        if spec.samples() as u64 > 16 * (chunk.values * u64::from(planes)).max(1 << 16) {
+            return Err(wrong());
         }
         let bases = self.bases;
         let chain =
@@ -126,9 +129,9 @@ fn chunk_shape(chunk: &CodedChunk<'_>) -> Result<(usize, usize)> {
 
 /// Puts bit-cast planes back together.
 pub(super) fn join_planes(tiling: &Tiling, dtype: DType, scratch: &mut Scratch, out: &mut [u8]) {
-    let (planes, _) = bitcast::planes(dtype);
+    let planes = bitcast::planes_of(dtype, tiling.spec.depth).unwrap_or(0);
     // Padded rows are taken out through a buffer for each plane.
-    let mut buffers = [const { Vec::new() }; 4];
+    let mut buffers = [const { Vec::new() }; 8];
     let (samples, buffers) = (&scratch.samples, &mut buffers[..planes as usize]);
     let taken = buffers.iter_mut().enumerate().map(|(plane, buffer)| tiling.take(samples, plane, buffer));
     bitcast::join(dtype, &taken.collect::<Vec<_>>(), out);

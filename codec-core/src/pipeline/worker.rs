@@ -119,12 +119,12 @@ impl Worker {
     }
 
     fn encode_bits(&mut self, source: &Source<'_>, codec: &Codec) -> Result<Coded> {
-        let (planes, depth) = bitcast::planes(source.dtype);
+        let (planes, depth) = bitcast::planes_within(source.dtype, codec.encoder.info().capabilities.depths);
         let tiling = self.tile(source, codec, (planes, depth))?;
         self.group.clear();
         for plane in 0..planes as usize {
             self.plane.clear();
-            bitcast::split(source.dtype, &source.bytes, plane, &mut self.plane);
+            bitcast::split(source.dtype, &source.bytes, (plane, depth), &mut self.plane);
             tiling.place(&self.plane, &mut self.group);
         }
         let packet = self.code(codec, &tiling, Quality::Lossless)?;
