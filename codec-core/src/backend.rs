@@ -134,12 +134,21 @@ pub enum Effort {
 pub struct EncodeOptions {
     /// How long to search.
     pub effort: Effort,
+    /// Whether planes of one group may be predicted from each other; a backend that has no way to do so codes them
+    /// each by itself. Off by default: planes of a tensor are seldom alike.
+    pub inter: bool,
 }
 
 impl EncodeOptions {
     /// Options with this effort.
     pub fn with_effort(effort: Effort) -> Self {
-        Self { effort }
+        Self { effort, ..Self::default() }
+    }
+
+    /// The same with planes of a group predicted from each other, or not.
+    #[must_use]
+    pub fn with_inter(self, inter: bool) -> Self {
+        Self { inter, ..self }
     }
 }
 
@@ -251,6 +260,16 @@ pub trait Backend: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// What is missing, and what was looked for.
     fn probe(&self) -> Result<(), Unavailable>;
+
+    /// The largest quantiser step at or below `step` that this backend really has at this depth, or its smallest where
+    /// that is above `step`; in sample units. A backend that quantises at any step returns the argument.
+    ///
+    /// A caller that may choose how many samples a step of its values takes chooses such a step: so a codec of few
+    /// quantiser settings reaches any rate.
+    fn step_at_most(&self, depth: u8, step: f32) -> f32 {
+        let _ = depth;
+        step
+    }
 
     /// An encoder for groups of this spec.
     ///

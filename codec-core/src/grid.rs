@@ -63,10 +63,15 @@ impl Grid {
 
     /// The grid for values of which the backend will code a quantiser step of `step`, at a depth.
     ///
-    /// Fine enough that its own rounding does not count (64 samples a step) where the range allows.
-    pub(crate) fn for_step(values: &[f32], step: f32, depth: u8) -> Self {
+    /// Fine enough that its own rounding does not count (64 samples a step) where the range allows. `step_at_most`
+    /// names the largest step at or below one, in samples, that the backend has: the grid is such that `step` is one
+    /// of those, so that a codec of few quantiser settings codes at any step.
+    pub(crate) fn for_step(values: &[f32], step: f32, depth: u8, step_at_most: impl Fn(f32) -> f32) -> Self {
         let spread = Spread::of(values);
-        let scale = (step / 64.0).max(spread.reach / reach(depth)).max(SMALLEST_SCALE);
+        let finest = (step / 64.0).max(spread.reach / reach(depth)).max(SMALLEST_SCALE);
+        let (wanted, has) = (step / finest, step_at_most(step / finest));
+        // Where the range leaves a step finer than the backend has, the backend's finest is as near as it gets.
+        let scale = if has < wanted { step / has } else { finest };
         Self { scale, offset: spread.offset }
     }
 
@@ -172,7 +177,7 @@ mod tests {
         fn values_within_the_grid_return_within_half_a_unit(
             values in prop::collection::vec(-1000f32..1000.0, 1..200), depth in 8u8..=16, step in 0.01f32..100.0
         ) {
-            let grid = Grid::for_step(&values, step, depth);
+            let grid = Grid::for_step(&values, step, depth, |step| step);
             let (mut samples, mut back) = (Vec::new(), Vec::new());
             grid.quantise(&values, depth, &mut samples);
             prop_assert!(samples.iter().all(|&s| u32::from(s) < 1 << depth));
@@ -202,9 +207,22 @@ mod tests {
     }
 
     #[test]
+    fn a_step_is_one_that_the_backend_has() {
+        // Powers of √2 from 4 on.
+        let has = |step: f32| ((step.log2() * 2.0 + 1e-4).floor() / 2.0).exp2().max(4.0);
+        let values = [-1000.0, 500.0];
+        for step in [0.5f32, 3.0, 7.0, 20.0, 100.0, 3000.0] {
+            let grid = Grid::for_step(&values, step, 12, has);
+            let samples = step / grid.scale;
+            assert!((has(samples) / samples - 1.0).abs() < 1e-3 || samples < 4.0, "{step}: {samples}");
+            assert!(1000.0 / grid.scale <= reach(12) + 1e-3, "{step}");
+        }
+    }
+
+    #[test]
     fn a_far_mean_moves_the_grid_and_a_near_one_does_not() {
-        assert_eq!(Grid::for_step(&[99.0, 101.0], 1.0, 8).offset, 100.0);
-        assert_eq!(Grid::for_step(&[-1.0, 1.5], 1.0, 8).offset, 0.0);
+        assert_eq!(Grid::for_step(&[99.0, 101.0], 1.0, 8, |step| step).offset, 100.0);
+        assert_eq!(Grid::for_step(&[-1.0, 1.5], 1.0, 8, |step| step).offset, 0.0);
     }
 
     #[test]

@@ -41,10 +41,11 @@ impl Tiling {
         let (h, w) = (u32::try_from(rows).map_err(too_large)?, u32::try_from(cols).map_err(too_large)?);
         let values =
             h.checked_mul(w).ok_or_else(|| Error::unsupported("a chunk holds 2³² values or more"))?;
-        // A plane row that is mostly padding wastes the backend's time and bits.
-        let keeps_rows = capabilities.width.contains(&w) && w > 1 && w.is_multiple_of(capabilities.align);
+        // A plane row that is much padding wastes the backend's time and bits.
+        let padded = w.next_multiple_of(capabilities.align);
+        let keeps_rows = capabilities.width.contains(&padded) && w > 1 && (padded - w) <= w / 16;
         let (layout, height, width) = if keeps_rows {
-            (Layout::Rows, h, w)
+            (Layout::Rows, h, padded)
         } else {
             let width = fold_width(values, capabilities);
             (Layout::Folded, values.div_ceil(width), width)
@@ -103,7 +104,7 @@ impl Tiling {
     /// Appends one plane's samples to the group; every group is filled by its planes in order.
     pub(crate) fn place(&self, samples: &[u16], group: &mut Vec<u16>) {
         debug_assert_eq!(samples.len(), self.rows * self.cols);
-        let end = group.len() + self.plane_samples();
+        let (start, end) = (group.len(), group.len() + self.plane_samples());
         if self.is_exact() {
             group.extend_from_slice(samples);
             return;
@@ -115,15 +116,18 @@ impl Tiling {
                     group.extend_from_slice(row);
                     group.extend(std::iter::repeat_n(row[self.cols - 1], width - self.cols));
                 }
-                // Rows below repeat the last one: the cheapest padding for a codec that predicts.
-                while group.len() < end {
-                    group.extend_from_within(group.len() - width..);
-                }
             }
             Layout::Folded => {
                 group.extend_from_slice(samples);
-                group.resize(end, self.spec.mid_sample());
+                // The rest of the last row is flat: what a codec without prediction codes for next to nothing.
+                let row_end = (start + samples.len()).next_multiple_of(width).min(end);
+                group.resize(row_end, self.spec.mid_sample());
             }
+        }
+        // Rows below repeat the last one, the cheapest padding for a codec that predicts. Flat ones would let it lose the
+        // few rows beside them, which are little of a block.
+        while group.len() < end {
+            group.extend_from_within(group.len() - width..);
         }
     }
 
@@ -146,15 +150,19 @@ impl Tiling {
 /// The width of a folded plane: what leaves no padding if there is such a width near the wanted one.
 fn fold_width(values: u32, capabilities: &Capabilities) -> u32 {
     let (low, high) = (*capabilities.width.start(), *capabilities.width.end());
-    if capabilities.align == 1 && values <= FOLD_WIDTH.min(high) {
+    let (least, align) = (*capabilities.height.start(), capabilities.align);
+    if align == 1 && least == 1 && values <= FOLD_WIDTH.min(high) {
         return values.max(low);
     }
-    let even = (FOLD_WIDTH / 2..=FOLD_WIDTH * 2)
+    // A plane has a least height, which few values fill only where it is narrow.
+    let wanted = values.div_ceil(least).next_multiple_of(align).min(FOLD_WIDTH).max(low);
+    let even = (wanted / 2..=wanted * 2)
         .filter(|w| {
-            values.is_multiple_of(*w) && w.is_multiple_of(capabilities.align) && (low..=high).contains(w)
+            let fits = w.is_multiple_of(align) && (low..=high).contains(w);
+            fits && values.is_multiple_of(*w) && values / w >= least
         })
-        .min_by_key(|w| w.abs_diff(FOLD_WIDTH));
-    even.unwrap_or_else(|| FOLD_WIDTH.clamp(low, high).next_multiple_of(capabilities.align).min(high))
+        .min_by_key(|w| w.abs_diff(wanted));
+    even.unwrap_or_else(|| wanted.clamp(low, high).next_multiple_of(align).min(high))
 }
 
 #[cfg(test)]
@@ -216,6 +224,20 @@ mod tests {
         let vector = plan(1 << 18, 1, 1, &FREE);
         assert_eq!((vector.spec.height, vector.spec.width), (512, 512));
         assert_eq!(plan(100, 1, 1, &FREE).spec.samples(), 100);
+    }
+
+    #[test]
+    fn few_values_fill_the_least_height_of_a_narrow_plane_whose_padding_repeats_its_last_row() {
+        let video = Capabilities { width: 16..=1024, height: 16..=1024, ..VIDEO };
+        let tiling = plan(777, 1, 1, &video);
+        assert_eq!((tiling.spec.height, tiling.spec.width, tiling.layout), (16, 56, Layout::Folded));
+        let samples: Vec<u16> = (0..777).map(|at| at % 251).collect();
+        let mut group = Vec::new();
+        tiling.place(&samples, &mut group);
+        assert_eq!(group[..777], samples);
+        let rows: Vec<&[u16]> = group.chunks(56).collect();
+        assert_eq!((rows[14], rows[15]), (rows[13], rows[13]));
+        assert!(rows[13][49..].iter().all(|&sample| sample == tiling.spec.mid_sample()));
     }
 
     #[test]

@@ -1,6 +1,6 @@
-//! Prints the gap between the rate of `native` and the bound, all bytes counted, for distributions and for files.
+//! Prints the gap between the rate of a backend and the bound, all bytes counted, for distributions and for files.
 //!
-//! `rate [--efforts fast,balanced,best] [--bits 1,2,3,4] [--only TEXT] [FILE.safetensors …]`, `rate --high`
+//! `rate [--backend native] [--efforts fast,balanced,best] [--bits 1,2,3,4] [--only TEXT] [FILE.safetensors …]`, `rate --high`
 //!
 //! `--high` prints the gap at small errors instead: f32 N(0,1) through the whole pipeline.
 
@@ -25,12 +25,14 @@ fn run() -> Result<(), String> {
     let mut arguments = std::env::args().skip(1);
     let mut efforts = "fast,balanced,best".to_string();
     let mut bits = "0.1,0.25,0.5,1,2,3,4,8".to_string();
+    let mut backend = "native".to_string();
     let (mut only, mut files, mut is_high) = (None, Vec::new(), false);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
         match argument.as_str() {
             "--efforts" => efforts = value()?,
             "--bits" => bits = value()?,
+            "--backend" => backend = value()?,
             "--only" => only = Some(value()?),
             "--high" => is_high = true,
             _ => files.push(argument),
@@ -49,6 +51,7 @@ fn run() -> Result<(), String> {
         sources.extend(source::tensors(Path::new(file))?);
     }
     sources.retain(|source| only.as_ref().is_none_or(|text| source.name.contains(text.as_str())));
+    let coder = plane::Coder::new(&backend).map_err(|e| e.to_string())?;
     println!(
         "{:<44} {:<9} {:>6} {:>8} {:>8} {:>9} {:>9}",
         "source", "effort", "asked", "bits", "gap", "enc M/s", "dec M/s"
@@ -57,7 +60,7 @@ fn run() -> Result<(), String> {
         for &bits in &bits {
             let mut gaps = 0.0;
             for source in &sources {
-                let outcome = plane::code_at(&source.values, source.columns, bits, effort)
+                let outcome = plane::code_at(&coder, &source.values, source.columns, bits, effort)
                     .map_err(|e| e.to_string())?;
                 let gap = outcome.rate - source.bound.rate(outcome.error);
                 gaps += gap / sources.len() as f64;

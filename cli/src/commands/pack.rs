@@ -175,8 +175,10 @@ fn targeted(entry: &Entry, base: &Encoding, rules: &[(GlobMatcher, Target)]) -> 
         return Plan { encoding, shares: false, ruled: true };
     }
     // Numbers that count or point must not change unless someone says so.
-    if base.keeps_small(&entry.shape) || !entry.dtype.is_float() {
-        encoding.target = Target::Lossless;
+    let is_kept = base.keeps_small(&entry.shape) || !entry.dtype.is_float();
+    if is_kept && base.target != Target::Lossless {
+        // Nobody asked for these bits of this codec, which may have no lossless mode: the library chooses one.
+        (encoding.target, encoding.codec, encoding.backend) = (Target::Lossless, None, None);
     }
     let shares = matches!(encoding.target, Target::Bits(_));
     Plan { encoding, shares, ruled: false }

@@ -10,7 +10,7 @@ use super::Encoding;
 use super::worker::{Codec, Coded, Quantiser, Source, Worker};
 use crate::{
     Chain, Chunks, CodecId, EncodeOptions, Error, Limits, MatrixShape, Pick, Registry, Result, Role, Target,
-    Tensor,
+    Tensor, bitcast,
 };
 
 /// One tensor on its way into chunks.
@@ -102,14 +102,18 @@ impl<'j, 'a> Job<'j, 'a> {
         if let Some(id) = self.asked_codec()? {
             let codec = self.codec(id)?;
             let info = codec.encoder.info();
-            if info.capabilities.lossless {
+            let (dtype, depth) = (self.tensor.dtype(), bitcast::planes(self.tensor.dtype()).1);
+            let is_deep_enough = info.capabilities.depths.contains(&depth);
+            if info.capabilities.lossless && is_deep_enough {
                 return Ok(vec![codec]);
             }
             if self.encoding.target == Target::Lossless {
-                return Err(Error::unsupported(format!(
-                    "{} has no lossless mode: choose another codec",
-                    info.name
-                )));
+                let lacks = if info.capabilities.lossless {
+                    format!("codes no samples of {depth} bits, which {dtype} takes losslessly")
+                } else {
+                    "has no lossless mode".to_owned()
+                };
+                return Err(Error::unsupported(format!("{} {lacks}: choose another codec", info.name)));
             }
             // A small tensor, or an error below what the codec reaches: any codec that can.
         }

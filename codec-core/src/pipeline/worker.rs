@@ -157,7 +157,9 @@ impl Worker {
             let (grid, depth) = Grid::at_step(&self.values, plan.step, capabilities.depths);
             (grid, depth, Quality::Lossless)
         } else {
-            let grid = Grid::for_step(&self.values, plan.step, deepest);
+            let grid = Grid::for_step(&self.values, plan.step, deepest, |step| {
+                codec.encoder.step_at_most(deepest, step)
+            });
             (grid, deepest, Quality::Step(plan.step / grid.scale))
         };
         let tiling = self.tile(source, codec, (1, depth))?;

@@ -1,0 +1,233 @@
+//! The encoders, and what each is told.
+
+use std::sync::LazyLock;
+
+use ffmpeg_next::format::Pixel;
+use telecine_core::{BackendInfo, Capabilities, CodecId, Effort, EncodeOptions, GroupSpec, Tier};
+use telecine_video::{Bitstream, Ladder};
+
+/// How exactly a group is to be coded, in an encoder's own terms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Setting {
+    Lossless,
+    /// A rung of the encoder's ladder.
+    Quantiser(i32),
+}
+
+/// What an encoder's options depend on.
+pub(crate) struct Request<'r> {
+    pub(crate) spec: &'r GroupSpec,
+    pub(crate) options: &'r EncodeOptions,
+    pub(crate) setting: Setting,
+}
+
+/// One encoder of libavcodec.
+#[derive(Debug)]
+pub(crate) struct EncoderKind {
+    pub(crate) info: BackendInfo,
+    /// Its name in libavcodec.
+    pub(crate) library: &'static str,
+    /// What to install where it is missing.
+    pub(crate) remedy: &'static str,
+    /// Shared libraries of the driver that it loads when opened.
+    pub(crate) driver: &'static [&'static str],
+    /// The format of its pictures at a depth, where it takes that depth.
+    pub(crate) format: fn(u8) -> Option<Pixel>,
+    pub(crate) bitstream: Bitstream,
+    /// Names of its decoders in libavcodec, the better first.
+    pub(crate) decoders: &'static [&'static str],
+    pub(crate) options: fn(&Request<'_>) -> Vec<(&'static str, String)>,
+    pub(crate) ladder: fn(u8) -> &'static Ladder,
+}
+
+fn grey(depth: u8) -> Option<Pixel> {
+    match depth {
+        8 => Some(Pixel::GRAY8),
+        10 => Some(Pixel::GRAY10LE),
+        12 => Some(Pixel::GRAY12LE),
+        _ => None,
+    }
+}
+
+const fn info(
+    name: &'static str,
+    codec: CodecId,
+    tier: Tier,
+    depths: &'static [u8],
+    excess: f32,
+    least: u32,
+    most: u32,
+) -> BackendInfo {
+    BackendInfo {
+        name,
+        codec,
+        tier,
+        encodes: true,
+        decodes: false,
+        capabilities: Capabilities {
+            lossless: true,
+            lossy: true,
+            excess,
+            depths,
+            width: least..=most,
+            height: least..=most,
+            align: 1,
+            max_frames: 1 << 12,
+        },
+    }
+}
+
+pub(crate) const DEBIAN: &str = "Debian's libavcodec59 or newer has it: apt-get install libavcodec-dev";
+
+pub(crate) static X265: EncoderKind = EncoderKind {
+    info: info("x265", CodecId::HEVC, Tier::Preferred, &[8, 10, 12], 0.5, 16, 16_384),
+    library: "libx265",
+    remedy: DEBIAN,
+    driver: &[],
+    format: grey,
+    bitstream: Bitstream::Hevc,
+    decoders: &["hevc"],
+    options: x265,
+    ladder: |depth| by_depth(&HEVC, depth),
+};
+
+pub(crate) static X264: EncoderKind = EncoderKind {
+    info: info("x264", CodecId::AVC, Tier::Preferred, &[8, 10], 0.5, 16, 16_384),
+    library: "libx264",
+    remedy: DEBIAN,
+    driver: &[],
+    format: grey,
+    bitstream: Bitstream::Avc,
+    decoders: &["h264"],
+    options: x264,
+    ladder: |depth| by_depth(&AVC, depth),
+};
+
+pub(crate) static LIBAOM: EncoderKind = EncoderKind {
+    info: info("libaom", CodecId::AV1, Tier::Standard, &[8, 10, 12], 0.5, 16, 16_384),
+    library: "libaom-av1",
+    remedy: DEBIAN,
+    driver: &[],
+    format: grey,
+    bitstream: Bitstream::Av1,
+    decoders: &["libdav1d", "libaom-av1"],
+    options: libaom,
+    ladder: |depth| by_depth(&AV1, depth),
+};
+
+pub(crate) fn by_depth(ladders: &'static [Ladder; 3], depth: u8) -> &'static Ladder {
+    &ladders[usize::from((depth.saturating_sub(8) / 2).min(2))]
+}
+
+pub(crate) const DEPTHS: [u8; 3] = [8, 10, 12];
+
+/// HEVC's parameter counts from 0 at a depth of 8 bits and lower the deeper the samples; x265 stops at 0.
+static HEVC: LazyLock<[Ladder; 3]> = LazyLock::new(|| {
+    DEPTHS.map(|depth| {
+        Ladder::new((0..=51).map(|qp| (qp, Ladder::qp_step(qp + 6 * (i32::from(depth) - 8)))), 1.0)
+    })
+});
+
+/// x264 counts from 0 at any depth, where 0 is lossless.
+static AVC: LazyLock<[Ladder; 3]> = LazyLock::new(|| {
+    DEPTHS.map(|depth| {
+        Ladder::new((1..=51 + 6 * (i32::from(depth) - 8)).map(|qp| (qp, Ladder::qp_step(qp))), 1.0)
+    })
+});
+
+/// libaom has 64 levels, 0 being lossless; each stands for one `base_q_idx`.
+static AV1: LazyLock<[Ladder; 3]> = LazyLock::new(|| {
+    DEPTHS.map(|depth| {
+        let steps = Ladder::av1(depth);
+        Ladder::new((1..64).map(|level| (level, steps[LIBAOM_INDEX[level as usize] as usize - 1])), 1.0)
+    })
+});
+
+/// `base_q_idx` of each of libaom's levels, as it writes them into frame headers.
+const LIBAOM_INDEX: [u8; 64] = [
+    0, 4, 8, 12, 16, 20, 24, 28, 32, 36, 40, 44, 48, 52, 56, 60, 64, 68, 72, 76, 80, 84, 88, 92, 96, 100,
+    104, 108, 112, 116, 120, 124, 128, 132, 136, 140, 144, 148, 152, 156, 160, 164, 168, 172, 176, 180, 184,
+    188, 192, 196, 200, 204, 208, 212, 216, 220, 224, 228, 232, 236, 240, 244, 249, 255,
+];
+
+fn on(condition: bool) -> u8 {
+    u8::from(condition)
+}
+
+fn x265(request: &Request<'_>) -> Vec<(&'static str, String)> {
+    let Request { spec, options, setting } = request;
+    let preset = match (options.effort, setting) {
+        (Effort::Best, _) => "slow",
+        // Small blocks, which "ultrafast" does not try, are what flat areas need without quantisation.
+        (_, Setting::Lossless) => "superfast",
+        _ => "ultrafast",
+    };
+    let quality = match setting {
+        Setting::Lossless => "lossless=1".to_owned(),
+        Setting::Quantiser(qp) => format!("qp={qp}"),
+    };
+    // A picture is at least one coding tree unit.
+    let least = spec.width.min(spec.height);
+    let tree = if least >= 64 {
+        64
+    } else if least >= 32 {
+        32
+    } else {
+        16
+    };
+    let keyint = if options.inter { -1 } else { 1 };
+    // Rate–distortion optimised quantisation and sign hiding are worth 0.1 bit.
+    let careful = on(options.effort != Effort::Fast);
+    let params = format!(
+        "{quality}:keyint={keyint}:bframes=0:scenecut=0:rc-lookahead=0:ipratio=1:aq-mode=0:cutree=0:psy-rd=0:psy-rdoq=0:\
+         sao=0:no-deblock=1:strong-intra-smoothing=0:ctu={tree}:rdoq-level={}:signhide={careful}:\
+         range=full:info=0:hash=0:vui-timing-info=0:pools=none:frame-threads=1:wpp=0:log-level=none",
+        2 * careful
+    );
+    vec![("preset", preset.into()), ("x265-params", params)]
+}
+
+fn x264(request: &Request<'_>) -> Vec<(&'static str, String)> {
+    let Request { options, setting, .. } = request;
+    // "superfast" tries blocks of 4 × 4 and 8 × 8: 0.1 bit on keys and activations, a loss of 0.07 on noise.
+    let preset = if options.effort == Effort::Best { "superfast" } else { "ultrafast" };
+    let qp = match setting {
+        Setting::Lossless => 0,
+        Setting::Quantiser(qp) => *qp,
+    };
+    let keyint = if options.inter { "infinite" } else { "1" };
+    let careful = match options.effort {
+        Effort::Fast => "",
+        Effort::Balanced => ":8x8dct=1:trellis=2:subme=6",
+        Effort::Best => ":8x8dct=1:trellis=2:subme=9",
+    };
+    let params = format!(
+        "qp={qp}:keyint={keyint}:bframes=0:scenecut=0:rc-lookahead=0:ipratio=1:aq-mode=0:mbtree=0:weightp=0:psy=0:\
+         no-deblock=1:cabac=1{careful}:fullrange=on:threads=1:sliced-threads=0"
+    );
+    vec![("preset", preset.into()), ("x264-params", params)]
+}
+
+fn libaom(request: &Request<'_>) -> Vec<(&'static str, String)> {
+    let Request { spec, options, setting } = request;
+    let speed = match options.effort {
+        Effort::Fast | Effort::Balanced => 8,
+        Effort::Best => 4,
+    };
+    let level = match setting {
+        Setting::Lossless => 0,
+        Setting::Quantiser(level) => *level,
+    };
+    let (usage, interval) = if options.inter { ("good", spec.frames) } else { ("allintra", 0) };
+    let off = ["aq-mode", "enable-cdef", "enable-restoration", "row-mt", "lag-in-frames", "auto-alt-ref"];
+    let mut all: Vec<_> = off.into_iter().map(|name| (name, "0".to_owned())).collect();
+    all.extend([
+        ("usage", usage.into()),
+        ("g", interval.to_string()),
+        ("cpu-used", speed.to_string()),
+        ("crf", level.to_string()),
+        ("b", "0".into()),
+        ("tune", "psnr".into()),
+    ]);
+    all
+}

@@ -1,0 +1,172 @@
+//! NVIDIA's hardware engines, through FFmpeg's `*_nvenc` and `*_cuvid`.
+//!
+//! Their drivers load at run time. Pictures are luma of 4:2:0 with constant chroma, which costs 0.001 bit: the engines
+//! have no grey. NVDEC for its part does not decode the grey streams of `x265`, so it is chosen by name only where a
+//! software decoder works.
+
+use std::sync::LazyLock;
+
+use ffmpeg_next::format::Pixel;
+use telecine_core::{BackendInfo, Capabilities, CodecId, Effort, Tier, Unavailable};
+use telecine_video::{Bitstream, Ladder};
+
+use crate::decoders::DecoderKind;
+use crate::encoders::{DEPTHS, EncoderKind, Request, Setting, by_depth};
+
+const CUDA: &str = "libcuda.so.1";
+const ENCODE: &[&str] = &[CUDA, "libnvidia-encode.so.1"];
+const DECODE: &[&str] = &[CUDA, "libnvcuvid.so.1"];
+const REMEDY: &str =
+    "FFmpeg has to be built with nv-codec-headers (Debian's is; av1_nvenc needs FFmpeg 6 or newer)";
+
+pub(crate) static ENCODERS: [EncoderKind; 3] = [
+    encoder("nvenc-hevc", "hevc_nvenc", CodecId::HEVC, Bitstream::Hevc, &["hevc"], &[8, 10], 8192),
+    encoder("nvenc-h264", "h264_nvenc", CodecId::AVC, Bitstream::Avc, &["h264"], &[8], 4096),
+    encoder(
+        "nvenc-av1",
+        "av1_nvenc",
+        CodecId::AV1,
+        Bitstream::Av1,
+        &["libdav1d", "libaom-av1"],
+        &[8, 10],
+        8192,
+    ),
+];
+
+pub(crate) static DECODERS: [DecoderKind; 3] = [
+    decoder("nvdec-hevc", &["hevc_cuvid"], CodecId::HEVC, Bitstream::Hevc, &[8, 10], 8192),
+    decoder("nvdec-h264", &["h264_cuvid"], CodecId::AVC, Bitstream::Avc, &[8], 4096),
+    decoder("nvdec-av1", &["av1_cuvid"], CodecId::AV1, Bitstream::Av1, &[8, 10], 8192),
+];
+
+/// Sizes from NVIDIA's Video Codec SDK documentation; a device that takes less says so when it is opened.
+const fn capabilities(lossless: bool, depths: &'static [u8], least: u32, most: u32) -> Capabilities {
+    Capabilities {
+        lossless,
+        lossy: true,
+        excess: 0.7,
+        depths,
+        width: least..=most,
+        height: least..=most,
+        align: 2,
+        max_frames: 1 << 12,
+    }
+}
+
+const fn encoder(
+    name: &'static str,
+    library: &'static str,
+    codec: CodecId,
+    bitstream: Bitstream,
+    decoders: &'static [&'static str],
+    depths: &'static [u8],
+    most: u32,
+) -> EncoderKind {
+    let capabilities = capabilities(false, depths, 256, most);
+    EncoderKind {
+        info: BackendInfo { name, codec, tier: Tier::Fallback, encodes: true, decodes: false, capabilities },
+        library,
+        remedy: REMEDY,
+        driver: ENCODE,
+        format: semi_planar,
+        bitstream,
+        decoders,
+        options: if matches!(bitstream, Bitstream::Av1) { av1_options } else { options },
+        ladder: match bitstream {
+            Bitstream::Av1 => |depth| by_depth(&INDICES, depth),
+            Bitstream::Hevc | Bitstream::Avc => |depth| by_depth(&PARAMETERS, depth),
+        },
+    }
+}
+
+const fn decoder(
+    name: &'static str,
+    libraries: &'static [&'static str],
+    codec: CodecId,
+    bitstream: Bitstream,
+    depths: &'static [u8],
+    most: u32,
+) -> DecoderKind {
+    let capabilities = capabilities(true, depths, 64, most);
+    DecoderKind {
+        info: BackendInfo { name, codec, tier: Tier::Fallback, encodes: false, decodes: true, capabilities },
+        libraries,
+        remedy: REMEDY,
+        driver: DECODE,
+        bitstream,
+    }
+}
+
+fn semi_planar(depth: u8) -> Option<Pixel> {
+    match depth {
+        8 => Some(Pixel::NV12),
+        10 => Some(Pixel::P010LE),
+        _ => None,
+    }
+}
+
+/// The parameter of HEVC and AVC counts from 0 at any depth, coarser by 6 for each doubling.
+static PARAMETERS: LazyLock<[Ladder; 3]> = LazyLock::new(|| {
+    DEPTHS.map(|depth| {
+        let offset = 6 * (i32::from(depth) - 8);
+        Ladder::new((0..=51).map(|qp| (qp, Ladder::qp_step(qp + offset))), 1.0)
+    })
+});
+
+/// AV1's quantiser index.
+static INDICES: LazyLock<[Ladder; 3]> =
+    LazyLock::new(|| DEPTHS.map(|depth| Ladder::new((1..).zip(Ladder::av1(depth).iter().copied()), 1.0)));
+
+fn options(request: &Request<'_>) -> Vec<(&'static str, String)> {
+    let mut all = av1_options(request);
+    // Key frames would be coded finer otherwise.
+    all.extend([("i_qfactor", "1".into()), ("i_qoffset", "0".into())]);
+    all
+}
+
+fn av1_options(request: &Request<'_>) -> Vec<(&'static str, String)> {
+    let preset = match request.options.effort {
+        Effort::Fast => "p1",
+        Effort::Balanced => "p4",
+        Effort::Best => "p7",
+    };
+    let quantiser = match request.setting {
+        // Not claimed, and so never asked for.
+        Setting::Lossless => 0,
+        Setting::Quantiser(quantiser) => quantiser,
+    };
+    let interval = if request.options.inter { request.spec.frames } else { 0 };
+    vec![
+        ("preset", preset.into()),
+        ("rc", "constqp".into()),
+        ("qp", quantiser.to_string()),
+        ("g", interval.to_string()),
+        ("bf", "0".into()),
+        ("rc-lookahead", "0".into()),
+        ("delay", "0".into()),
+        ("zerolatency", "1".into()),
+        ("spatial-aq", "0".into()),
+        ("temporal-aq", "0".into()),
+    ]
+}
+
+/// Whether the shared libraries of the driver are here.
+///
+/// # Errors
+/// [`Unavailable::Library`] with the first that is not.
+pub(crate) fn find_driver(backend: &'static str, libraries: &[&str]) -> Result<(), Unavailable> {
+    for library in libraries {
+        // SAFETY: these are NVIDIA's own libraries, made to be loaded so; nothing is called in them.
+        if let Err(error) = unsafe { libloading::Library::new(library) } {
+            return Err(Unavailable::Library {
+                backend,
+                library: (*library).to_owned(),
+                reason: format!(
+                    "{error}. It comes with NVIDIA's driver: Debian has it as libcuda1, libnvidia-encode1 and libnvcuvid1 \
+                     in non-free, and in a container the variable NVIDIA_DRIVER_CAPABILITIES must name `video`"
+                ),
+            });
+        }
+    }
+    Ok(())
+}

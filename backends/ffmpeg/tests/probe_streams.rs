@@ -1,0 +1,25 @@
+//! The flat pictures that decoders are probed with.
+#![cfg(feature = "ffmpeg")]
+
+use std::path::Path;
+
+use telecine_core::{Backend, EncodeOptions, GroupSpec, Limits, Quality};
+use telecine_ffmpeg::FfmpegEncoder;
+use telecine_video::FLAT;
+
+const NAMES: [(&str, &str); 3] = [("x265", "flat.hevc"), ("x264", "flat.h264"), ("libaom", "flat.obu")];
+
+/// Writes the files anew: `cargo test -p telecine-ffmpeg --test probe_streams -- --ignored`.
+#[test]
+#[ignore = "writes into the source tree"]
+fn write_probe_streams() {
+    for backend in FfmpegEncoder::software() {
+        let (_, file) = NAMES.into_iter().find(|(name, _)| *name == backend.info().name).unwrap();
+        let spec = GroupSpec::new(1, 64, 64, 8, &Limits::default()).unwrap();
+        let mut packet = Vec::new();
+        let mut encoder = backend.encoder(spec, &EncodeOptions::default()).unwrap();
+        encoder.encode(&vec![FLAT; spec.samples()], Quality::Step(4.0), &mut packet).unwrap();
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../video/src/probe").join(file);
+        std::fs::write(path, packet).unwrap();
+    }
+}
