@@ -1,11 +1,12 @@
 //! Prints how fast Telecine is on one thread beside its rivals, `memcpy` and `zstd`, on the same tensor in the same run.
 //!
-//! `speed [--runs N] [--only TEXT] [--json FILE]`, `speed --linear [--runs N]`
+//! `speed [--runs N] [--values N] [--only TEXT] [--json FILE]`, `speed --linear [--runs N]`
 //!
 //! Every round trip is checked before it is timed. All coders take turns, N times (7), and the fastest turn of each
 //! counts, so that a noisy machine treats them alike. `x zstd` compares values per second with `zstd -1` on the f32
 //! tensor of as many values; `x copy` compares bytes of the coder's own tensor per second with `memcpy`, so that 0.5 is
-//! half as fast as copying the output. `--only` leaves out what has no TEXT in its name, but for `memcpy` and `zstd -1`. `--linear` prints the cost per value from 2²⁰ to 2²⁸ values instead.
+//! half as fast as copying the output. `--values` makes tensors of that many values instead of 2²⁰; `--only` leaves out what has
+//! no TEXT in its name, but for `memcpy` and `zstd -1`. `--linear` prints the cost per value from 2²⁰ to 2²⁸ values instead.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -32,26 +33,29 @@ fn main() -> ExitCode {
     }
 }
 
+const USAGE: &str = "speed [--runs N] [--values N] [--only TEXT] [--json FILE], speed --linear [--runs N]";
+
 fn run() -> Result<(), Fault> {
     let mut arguments = std::env::args().skip(1);
-    let (mut runs, mut json, mut is_linear, mut only) = (7, None, false, String::new());
+    let (mut runs, mut values, mut json, mut is_linear, mut only) = (7, 1 << 20, None, false, String::new());
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
         match argument.as_str() {
             "--runs" => runs = value()?.parse::<usize>()?.max(1),
             "--json" => json = Some(PathBuf::from(value()?)),
+            "--values" => values = value()?.parse::<usize>()?,
             "--only" => only = value()?,
             "--linear" => is_linear = true,
-            _ => {
-                return Err("speed [--runs N] [--only TEXT] [--json FILE], speed --linear [--runs N]".into());
-            }
+            _ => return Err(USAGE.into()),
         }
     }
     if is_linear {
         return linear::print(runs);
     }
     let mut tables = Vec::new();
-    for source in source::distributions() {
+    for mut source in source::distributions() {
+        // Over and over, for threads that want many chunks.
+        source.values = source.values.iter().copied().cycle().take(values).collect();
         if ["N(0,1)", "columns scaled"].contains(&source.name.as_str()) {
             let bytes: Vec<u8> = source.values.iter().flat_map(|value| value.to_le_bytes()).collect();
             let mut race = Race::new(&source.name, source.values.len(), &only);
