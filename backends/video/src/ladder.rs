@@ -56,7 +56,9 @@ mod tests {
 
     #[test]
     fn a_qp_step_doubles_every_six() {
-        for (qp, step) in [(4, 1.0), (10, 2.0), (40, 64.0), (-2, 0.5), (7, std::f32::consts::SQRT_2), (0, 0.629_960_5)] {
+        for (qp, step) in
+            [(4, 1.0), (10, 2.0), (40, 64.0), (-2, 0.5), (7, std::f32::consts::SQRT_2), (0, 0.629_960_5)]
+        {
             assert!((Ladder::qp_step(qp) / step - 1.0).abs() < 1e-6, "{qp}");
         }
     }
