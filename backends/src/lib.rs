@@ -16,22 +16,22 @@ compile_error!(
 /// of NVIDIA's engines. What is left out is known by name, so that messages can say which feature brings it.
 pub fn default_registry() -> Registry {
     let mut registry = Registry::new();
-    let mut backends: Vec<Arc<dyn Backend>> = vec![
+    let always: [Arc<dyn Backend>; 3] = [
         Arc::new(telecine_native::Native::default()),
         Arc::new(telecine_zstd::Zstd),
         Arc::new(telecine_raw::Raw),
     ];
+    let backends = always.into_iter();
     #[cfg(any(feature = "av1", feature = "av1-rust"))]
-    backends.extend(telecine_av1::backends());
+    let backends = backends.chain(telecine_av1::backends());
     #[cfg(feature = "ffmpeg")]
-    {
-        backends.extend(telecine_ffmpeg::FfmpegEncoder::software().into_iter().map(boxed));
-        backends.extend(telecine_ffmpeg::FfmpegDecoder::software().into_iter().map(boxed));
-    }
+    let backends = backends
+        .chain(telecine_ffmpeg::FfmpegEncoder::software().into_iter().map(boxed))
+        .chain(telecine_ffmpeg::FfmpegDecoder::software().into_iter().map(boxed));
     #[cfg(feature = "nvenc")]
-    backends.extend(telecine_ffmpeg::FfmpegEncoder::nvenc().into_iter().map(boxed));
+    let backends = backends.chain(telecine_ffmpeg::FfmpegEncoder::nvenc().into_iter().map(boxed));
     #[cfg(feature = "nvdec")]
-    backends.extend(telecine_ffmpeg::FfmpegDecoder::nvdec().into_iter().map(boxed));
+    let backends = backends.chain(telecine_ffmpeg::FfmpegDecoder::nvdec().into_iter().map(boxed));
     for backend in backends {
         // Names are distinct: the test below builds this registry.
         let _ = registry.register(backend);
