@@ -67,7 +67,7 @@ impl Grid {
     /// names the largest step at or below one, in samples, that the backend has: the grid is such that `step` is one
     /// of those, so that a codec of few quantiser settings codes at any step.
     pub(crate) fn for_step(values: &[f32], step: f32, depth: u8, step_at_most: impl Fn(f32) -> f32) -> Self {
-        let spread = Spread::of(values);
+        let spread = spread(values);
         let finest = (step / 64.0).max(spread.reach / reach(depth)).max(SMALLEST_SCALE);
         let (wanted, has) = (step / finest, step_at_most(step / finest));
         // Where the range leaves a step finer than the backend has, the backend's finest is as near as it gets.
@@ -78,7 +78,7 @@ impl Grid {
     /// The grid for values that are to be quantised here and now with `step`, and the smallest of the `depths` that
     /// holds them; the step grows where none does.
     pub(crate) fn at_step(values: &[f32], step: f32, depths: &[u8]) -> (Self, u8) {
-        let spread = Spread::of(values);
+        let spread = spread(values);
         let scale = step.max(SMALLEST_SCALE);
         let fits = |&&depth: &&u8| spread.reach / scale <= reach(depth);
         let depth = depths.iter().find(fits).or(depths.last()).copied().unwrap_or(16);
@@ -122,12 +122,6 @@ struct Spread {
     offset: f32,
     /// Largest distance from `offset`.
     reach: f32,
-}
-
-impl Spread {
-    fn of(values: &[f32]) -> Self {
-        spread(values)
-    }
 }
 
 #[multiversion(targets("x86_64+avx2"))]

@@ -119,10 +119,9 @@ impl Classes {
         let total = rows.iter().sum::<u64>() as f64;
         let (rows, cols) = (by_class(&self.rows, rows), by_class(&self.cols, cols));
         let mut sums = vec![(0.0, 0.0); self.contexts];
-        for (row, &(row_count, row_sum)) in &rows {
-            for (col, &(col_count, col_sum)) in &cols {
-                let context = usize::try_from((row + col).max(0)).unwrap_or(0).min(self.contexts - 1);
-                let sum = &mut sums[context];
+        for (&row, &(row_count, row_sum)) in &rows {
+            for (&col, &(col_count, col_sum)) in &cols {
+                let sum = &mut sums[context_of(row, col, self.contexts)];
                 *sum = (sum.0 + row_count * col_count, sum.1 + row_sum * col_sum / total);
             }
         }
@@ -146,12 +145,17 @@ impl Classes {
     }
 }
 
+/// The context of samples with these classes of row and column.
+pub(crate) fn context_of(row: i16, col: i16, contexts: usize) -> usize {
+    usize::try_from(row.saturating_add(col)).unwrap_or(0).min(contexts - 1)
+}
+
 /// How many lines each class has, and their sum.
 #[expect(clippy::cast_precision_loss, reason = "statistics of samples")]
-fn by_class(classes: &[i16], sums: &[u64]) -> BTreeMap<i32, (f64, f64)> {
+fn by_class(classes: &[i16], sums: &[u64]) -> BTreeMap<i16, (f64, f64)> {
     let mut out = BTreeMap::new();
     for (&class, &sum) in classes.iter().zip(sums) {
-        let all = out.entry(i32::from(class)).or_insert((0.0, 0.0));
+        let all = out.entry(class).or_insert((0.0, 0.0));
         *all = (all.0 + 1.0, all.1 + sum as f64);
     }
     out

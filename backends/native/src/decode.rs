@@ -105,12 +105,14 @@ impl PlaneDecoder {
         };
         let escapes = (Number::default(), Bit::default());
         let mut cursor = Cursor { states, paths: vec![0; lanes], word: 0, raw: 0, side, escapes };
-        if order.is_plain() {
-            decode_all(self.way, &mut self.tables, &job, &distributions, &order, &mut cursor, samples)?;
+        let coded = if order.is_plain() {
+            &mut *samples
         } else {
             self.coded.resize(samples.len(), 0);
-            let coded = &mut self.coded;
-            decode_all(self.way, &mut self.tables, &job, &distributions, &order, &mut cursor, coded)?;
+            &mut self.coded
+        };
+        decode_all(self.way, &mut self.tables, &job, &distributions, &order, &mut cursor, coded)?;
+        if !order.is_plain() {
             order.scatter(&self.coded, &mut self.held, samples);
         }
         let all_taken = cursor.word == word_bytes && cursor.raw.div_ceil(8) == bytes.len();

@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use crate::context::Classes;
+use crate::context::{Classes, context_of};
 use crate::transpose::transpose;
 
 /// Where the samples of a plane stand in coding order.
@@ -55,7 +55,7 @@ impl Order {
         let mut counts = vec![0; classes.contexts];
         for &line in &lines.classes {
             for &(run, len) in &lines.runs {
-                counts[context(line, run, classes.contexts)] += len;
+                counts[context_of(line, run, classes.contexts)] += len;
             }
         }
         let sums = counts.iter().scan(0, |sum, count| {
@@ -125,7 +125,7 @@ impl Lines {
         let mut at = 0;
         for &line in &self.classes {
             for &(run, len) in &self.runs {
-                let next = &mut next[context(line, run, ends.len())];
+                let next = &mut next[context_of(line, run, ends.len())];
                 piece(at, *next, len);
                 at += len;
                 *next += len;
@@ -148,11 +148,6 @@ impl Lines {
     }
 }
 
-/// The context of samples with these classes of row and column.
-fn context(row: i16, col: i16, contexts: usize) -> usize {
-    usize::try_from(row.saturating_add(col)).unwrap_or(0).min(contexts - 1)
-}
-
 #[cfg(test)]
 #[expect(clippy::cast_possible_truncation, reason = "few samples")]
 mod tests {
@@ -164,7 +159,7 @@ mod tests {
         let by_rows = classes.cols.iter().all(|&class| class == classes.cols[0]);
         let mut places: Vec<usize> = (0..height * width).collect();
         let of = |place: usize| {
-            context(classes.rows[place / width], classes.cols[place % width], classes.contexts)
+            context_of(classes.rows[place / width], classes.cols[place % width], classes.contexts)
         };
         places.sort_by_key(|&place| {
             let (row, col) = (place / width, place % width);

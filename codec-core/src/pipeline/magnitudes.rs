@@ -12,28 +12,23 @@ pub(super) struct Magnitudes {
     pub(super) largest: f32,
 }
 
-impl Magnitudes {
-    pub(super) fn of(values: &[f32]) -> Self {
-        of(values)
-    }
-}
-
+/// How large these are.
 #[multiversion(targets("x86_64+avx2"))]
 #[expect(clippy::cast_precision_loss, reason = "a count for a mean")]
-fn of(values: &[f32]) -> Magnitudes {
+pub(super) fn magnitudes(values: &[f32]) -> Magnitudes {
     // Bits of magnitudes order as they do, with infinity and NaN last.
     let (mut sums, mut others, mut most) = ([0f64; LANES], [0u32; LANES], [0u32; LANES]);
     in_lanes(values, 0.0, |values| {
-        let magnitudes = values.map(|value| value.to_bits() & 0x7fff_ffff);
-        let finite = magnitudes.map(|bits| if bits < 0x7f80_0000 { bits } else { 0 });
+        let bits = values.map(|value| value.to_bits() & 0x7fff_ffff);
+        let finite = bits.map(|bits| if bits < 0x7f80_0000 { bits } else { 0 });
         for lane in 0..LANES {
             sums[lane] += f64::from(f32::from_bits(finite[lane]));
         }
         for lane in 0..LANES {
-            others[lane] += u32::from(magnitudes[lane] >= 0x7f80_0000);
+            others[lane] += u32::from(bits[lane] >= 0x7f80_0000);
         }
         for lane in 0..LANES {
-            most[lane] = most[lane].max(magnitudes[lane]);
+            most[lane] = most[lane].max(bits[lane]);
         }
     });
     let count = values.len() as f64 - f64::from(others.iter().sum::<u32>());

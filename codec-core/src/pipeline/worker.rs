@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::decode::{Scratch, join_planes, restore};
-use super::magnitudes::Magnitudes;
+use super::magnitudes::{Magnitudes, magnitudes};
 use super::side::Head;
 use crate::grid::{self, Grid};
 use crate::tile::Tiling;
@@ -227,7 +227,7 @@ impl Worker {
         let mut listed = Vec::new();
         // One huge value hides the next: look again after each has left the mean.
         for _ in 0..OUTLIER_PASSES {
-            let Magnitudes { mean, largest } = Magnitudes::of(&self.values);
+            let Magnitudes { mean, largest } = magnitudes(&self.values);
             // By Markov's inequality a pass lists at most 1 value in 16, and none that is common.
             let most = f64::from(reach).clamp(16.0 * mean, 2048.0 * mean);
             if largest.is_finite() && f64::from(largest) <= most {

@@ -110,14 +110,22 @@ pub(crate) fn damaged(
     Ok((spec, packet))
 }
 
-/// A generator of noise (xorshift).
-struct Noise(u64);
+/// A generator of numbers (xorshift), from one that is not 0.
+#[derive(Debug)]
+pub struct Noise(pub u64);
 
 impl Noise {
-    fn next(&mut self) -> u64 {
+    /// The next number.
+    #[expect(clippy::should_implement_trait, reason = "it has no end")]
+    pub fn next(&mut self) -> u64 {
         self.0 ^= self.0 << 13;
         self.0 ^= self.0 >> 7;
         self.0 ^= self.0 << 17;
         self.0
+    }
+
+    /// A number below this one, which is above 0.
+    pub fn below(&mut self, end: usize) -> usize {
+        (self.next() % end as u64) as usize
     }
 }

@@ -18,6 +18,7 @@ mod packets;
 mod seeds;
 mod tensor;
 
+pub use input::Noise;
 pub use seeds::{Seed, seeds};
 
 /// One target.

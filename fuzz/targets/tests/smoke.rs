@@ -4,24 +4,7 @@
 
 #![allow(clippy::cast_possible_truncation, reason = "numbers without a pattern")]
 
-use telecine_fuzz_targets::{TARGETS, run, seeds};
-
-/// A generator of numbers (xorshift).
-struct Noise(u64);
-
-impl Noise {
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    /// A number below this one, which is above 0.
-    fn below(&mut self, end: usize) -> usize {
-        (self.next() % end as u64) as usize
-    }
-}
+use telecine_fuzz_targets::{Noise, TARGETS, run, seeds};
 
 /// Damages bytes once, by another seed or by itself.
 fn damage(bytes: &mut Vec<u8>, other: &[u8], noise: &mut Noise) {
