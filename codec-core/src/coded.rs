@@ -38,6 +38,16 @@ impl CodedChunk<'_> {
         (self.side.len() + self.packet.len()) as u64
     }
 
+    /// The same chunk with bytes of its own.
+    pub fn into_owned(self) -> CodedChunk<'static> {
+        CodedChunk {
+            transform: Cow::Owned(self.transform.into_owned()),
+            side: Cow::Owned(self.side.into_owned()),
+            packet: Cow::Owned(self.packet.into_owned()),
+            ..self
+        }
+    }
+
     /// Bits per value, side information included; 0 for a chunk without values.
     #[expect(clippy::cast_precision_loss, reason = "a ratio for people")]
     pub fn bits(&self) -> f64 {

@@ -1,6 +1,5 @@
 //! Reads the rows of a container from an Arrow IPC stream.
 
-use std::borrow::Cow;
 use std::fmt;
 use std::io::Read;
 
@@ -198,11 +197,6 @@ fn accept(
     Ok(StreamRow {
         meta: TensorMeta { name: row.tensor.to_owned(), dtype: checked.dtype, shape: row.shape.to_vec() },
         target: row.target.to_owned(),
-        chunk: CodedChunk {
-            transform: Cow::Owned(chunk.transform.into_owned()),
-            side: Cow::Owned(chunk.side.into_owned()),
-            packet: Cow::Owned(chunk.packet.into_owned()),
-            ..chunk
-        },
+        chunk: chunk.into_owned(),
     })
 }

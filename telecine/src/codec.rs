@@ -1,5 +1,6 @@
 //! Encoding and decoding in memory.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use telecine_core::{
@@ -68,7 +69,15 @@ impl Codec {
     /// # Errors
     /// As [`telecine_core::decode_rows`].
     pub fn decode(&self, encoded: &Encoded) -> Result<TensorBuf> {
-        let rows = 0..MatrixShape::of(&encoded.meta.shape).rows;
+        self.decode_rows(encoded, 0..MatrixShape::of(&encoded.meta.shape).rows)
+    }
+
+    /// Decodes rows of a tensor's [matrix view](MatrixShape), touching only the chunks that hold them; the result has
+    /// shape `[rows, columns]`, or the tensor's own when they are all.
+    ///
+    /// # Errors
+    /// As [`telecine_core::decode_rows`].
+    pub fn decode_rows(&self, encoded: &Encoded, rows: Range<u64>) -> Result<TensorBuf> {
         let Encoded { meta, chunks, bases, .. } = encoded;
         Ok(telecine_core::decode_rows(&self.registry, meta, chunks, rows, bases, &Limits::default())?)
     }

@@ -5,10 +5,12 @@ use std::path::Path;
 use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
-use telecine_core::{Basis, ChunkDecoder, CodedChunk, Limits, MatrixShape, Registry, TensorBuf, decode_rows};
+use telecine_core::{
+    Basis, ChunkDecoder, CodedChunk, Limits, MatrixShape, Registry, TensorBuf, TensorReport, decode_rows,
+};
 use telecine_format::{Container, RESERVED_PREFIX, TensorEntry};
 
-use crate::{CoreError, Result};
+use crate::{CoreError, Encoded, Result};
 
 /// Decodes tensors, or some rows of them, from a mapped file; only the chunks asked for are touched.
 #[derive(Debug)]
@@ -65,6 +67,37 @@ impl<'r> Reader<'r> {
     /// As [`Reader::read`]; [`CoreError::Invalid`] for rows that the tensor does not have.
     pub fn read_rows(&self, name: &str, rows: Range<u64>) -> Result<TensorBuf> {
         self.decode(self.entry(name)?, rows, self.bases()?)
+    }
+
+    /// A tensor as it is stored, taken out of the file for [`Codec::decode`](crate::Codec::decode).
+    ///
+    /// Its report has the plain error alone: a file does not hold the weighted one.
+    ///
+    /// # Errors
+    /// As [`Reader::entry`] and [`Container::chunk`].
+    pub fn encoded(&self, name: &str) -> Result<Encoded> {
+        let entry = self.entry(name)?;
+        let chunks: Vec<_> = self
+            .chunks(entry, &(0..MatrixShape::of(&entry.meta.shape).rows))?
+            .into_iter()
+            .map(CodedChunk::into_owned)
+            .collect();
+        let codecs: Vec<String> = entry.codecs.iter().map(ToString::to_string).collect();
+        let report = TensorReport {
+            values: entry.values,
+            bytes: entry.bytes,
+            nmse: entry.nmse,
+            weighted_nmse: None,
+            max_abs_error: entry.max_abs_error,
+            codec: codecs.join(","),
+            transform: entry.transforms.join(","),
+        };
+        let used = |basis: &&Arc<Basis>| {
+            let id = format!("{:016x}", basis.id());
+            entry.transforms.iter().any(|transform| transform.contains(&id))
+        };
+        let bases = self.bases()?.iter().filter(used).cloned().collect();
+        Ok(Encoded { meta: entry.meta.clone(), chunks, report, bases })
     }
 
     fn decode(&self, entry: &TensorEntry, rows: Range<u64>, bases: &[Arc<Basis>]) -> Result<TensorBuf> {

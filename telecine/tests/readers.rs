@@ -77,3 +77,26 @@ fn sixty_four_readers_at_once_get_what_one_gets() {
     });
     assert_eq!(reads, 64 * 26);
 }
+
+#[test]
+fn a_tensor_taken_out_of_a_file_decodes_as_it_does_in_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("model.arrow");
+    let wanted = write(&path);
+    let codec = telecine::Codec::new();
+    let taken: Vec<telecine::Encoded> = {
+        let reader = Reader::open(&path, codec.registry(), &Limits::default()).unwrap();
+        wanted.iter().map(|(name, _)| reader.encoded(name).unwrap()).collect()
+    };
+    std::fs::remove_file(&path).unwrap();
+    for ((name, tensor), encoded) in wanted.iter().zip(&taken) {
+        assert_eq!(&codec.decode(encoded).unwrap(), tensor, "{name}");
+        let rows = codec.decode_rows(encoded, 13..40).unwrap();
+        assert_eq!(
+            (rows.shape.as_slice(), &rows.bytes[..]),
+            (&[27, 80][..], &tensor.bytes[13 * 320..40 * 320])
+        );
+        assert!(codec.decode_rows(encoded, 0..ROWS + 1).is_err());
+        assert_eq!(encoded.report.codec, "tns1");
+    }
+}
