@@ -25,9 +25,6 @@ pub enum Error {
     /// Telecine refused.
     #[error(transparent)]
     Telecine(#[from] telecine::Error),
-    /// A rival quantiser refused.
-    #[error(transparent)]
-    Rival(#[from] crate::rivals::Error),
 }
 
 /// What a function of this crate returns.
@@ -50,7 +47,7 @@ impl Error {
     pub fn status(&self) -> u8 {
         match self {
             Self::Call(_) => 2,
-            Self::Input(_) | Self::Rival(_) => 4,
+            Self::Input(_) => 4,
             Self::Io { .. } | Self::Runtime(_) | Self::Telecine(_) => 1,
         }
     }

@@ -1,3 +1,15 @@
 //! What a language model still does after its weights, KV cache or activations went through Telecine.
 
+pub mod args;
+pub mod candle;
+mod commands;
+mod error;
+pub mod model;
+pub mod quality;
 pub mod rivals;
+pub mod setup;
+pub mod source;
+
+pub use commands::run;
+pub use error::{Error, Result};
+pub use model::Config;

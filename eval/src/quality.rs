@@ -121,7 +121,13 @@ impl Score {
     ///
     /// # Errors
     /// [`Error::Runtime`].
-    pub fn window(&mut self, logits: &Tensor, tokens: &[u32], reference: &Reference, at: usize) -> Result<()> {
+    pub fn window(
+        &mut self,
+        logits: &Tensor,
+        tokens: &[u32],
+        reference: &Reference,
+        at: usize,
+    ) -> Result<()> {
         let rows: Vec<Vec<f32>> = scored(logits)?.to_vec2()?;
         let sums = rows
             .par_iter()
@@ -178,7 +184,8 @@ fn score(logits: &[f32], reference: &[[u8; 4]], next: usize) -> [f64; 4] {
 
 fn log_sum_exp(logits: &[f32]) -> f32 {
     let most = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f64 = logits.chunks(1024).map(|block| f64::from(block.iter().map(|l| (l - most).exp()).sum::<f32>())).sum();
+    let sum: f64 =
+        logits.chunks(1024).map(|block| f64::from(block.iter().map(|l| (l - most).exp()).sum::<f32>())).sum();
     #[expect(clippy::cast_possible_truncation, reason = "beside logits, which are f32")]
     {
         most + sum.ln() as f32
@@ -213,7 +220,8 @@ mod tests {
         assert!(Reference::open(&path, 2, 3).is_err());
 
         let mut same = Score::default();
-        same.window(&logits(&[[half + 5.0, quarter + 5.0, quarter + 5.0], [0.0; 3]]), &[0, 1], &reference, 0).unwrap();
+        same.window(&logits(&[[half + 5.0, quarter + 5.0, quarter + 5.0], [0.0; 3]]), &[0, 1], &reference, 0)
+            .unwrap();
         let quality = same.quality();
         assert!((quality.perplexity - 4.0).abs() < 1e-5 && (quality.reference - 4.0).abs() < 1e-5);
         assert!(quality.divergence.abs() < 1e-6 && quality.same_top == 1.0);
@@ -221,7 +229,8 @@ mod tests {
         let mut other = Score::default();
         other.window(&logits(&[[0.0, 0.0, 1.0], [0.0; 3]]), &[0, 0], &reference, 0).unwrap();
         let total = (2.0 + 1f64.exp()).ln();
-        let expected = 0.5 * (0.5f64.ln() + total) + 0.25 * (0.25f64.ln() + total) + 0.25 * (0.25f64.ln() + total - 1.0);
+        let expected =
+            0.5 * (0.5f64.ln() + total) + 0.25 * (0.25f64.ln() + total) + 0.25 * (0.25f64.ln() + total - 1.0);
         let quality = other.quality();
         assert!((quality.divergence - expected).abs() < 1e-6 && quality.same_top == 0.0);
         assert!((quality.perplexity - total.exp()).abs() < 1e-4);

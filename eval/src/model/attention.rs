@@ -35,14 +35,20 @@ pub(super) fn attend(queries: &Tensor, keys: &Tensor, values: &Tensor) -> Result
 fn mask(queries: usize, seen: usize) -> Result<Tensor> {
     let before = seen - queries;
     let values: Vec<f32> = (0..queries)
-        .flat_map(|query| (0..seen).map(move |token| if token <= before + query { 0.0 } else { f32::NEG_INFINITY }))
+        .flat_map(|query| {
+            (0..seen).map(move |token| if token <= before + query { 0.0 } else { f32::NEG_INFINITY })
+        })
         .collect();
     Ok(Tensor::from_vec(values, (queries, seen), &Device::Cpu)?)
 }
 
 /// Cosines and sines of the rotary embedding for tokens `0..positions`, `[positions, dim / 2]` each.
 pub(super) fn rotary(dim: usize, base: f64, positions: usize) -> Result<(Tensor, Tensor)> {
-    #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "angles, rounded to f32 last")]
+    #[expect(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        reason = "angles, rounded to f32 last"
+    )]
     let table = |function: fn(f64) -> f64| -> Result<Tensor> {
         let values: Vec<f32> = (0..positions)
             .flat_map(|position| {

@@ -124,7 +124,7 @@ impl Llama {
         }
         let mut stream = self.embedding.forward(&Tensor::new(tokens, &Device::Cpu)?)?;
         for (index, layer) in self.layers.iter().enumerate() {
-            stream = self.attention(index, layer, &stream, position, cache.as_deref_mut())?;
+            stream = self.attention(index, layer, &stream, position, &mut cache)?;
             let input = rms_norm(&stream, &layer.feed_norm, self.config.rms_norm_eps)?;
             let [.., gate, up, down] = &layer.projections;
             let inner = (gate.forward(&input)?.silu()? * up.forward(&input)?)?;
@@ -141,7 +141,7 @@ impl Llama {
         layer: &Layer,
         stream: &Tensor,
         position: usize,
-        cache: Option<&mut dyn Cache>,
+        cache: &mut Option<&mut dyn Cache>,
     ) -> Result<Tensor> {
         let (tokens, dim) = (stream.dim(0)?, self.config.head_dim());
         let input = rms_norm(stream, &layer.attention_norm, self.config.rms_norm_eps)?;

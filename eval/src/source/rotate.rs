@@ -20,7 +20,8 @@ const SEED: u64 = 0x7e1e_c14e;
 pub fn rotate(weights: &mut Weights) {
     let Weights { config, tensors } = weights;
     let turn = orthogonal(config.hidden_size, SEED);
-    let gain = |tensors: &std::collections::BTreeMap<String, Weight>, name: &str| tensors[name].values.clone();
+    let gain =
+        |tensors: &std::collections::BTreeMap<String, Weight>, name: &str| tensors[name].values.clone();
     let final_gain = gain(tensors, "model.norm.weight");
     let mut jobs: Vec<(String, Job)> = vec![
         ("model.embed_tokens.weight".into(), Job { reads: Some(None), ..Job::default() }),
@@ -91,7 +92,8 @@ impl Job {
             matrix.rows_mut(head * dim, dim).copy_from(&turned);
         }
         let group = config.num_attention_heads / config.num_key_value_heads;
-        for (head, turn) in self.heads_in.iter().flat_map(|turn| std::iter::repeat_n(turn, group)).enumerate() {
+        for (head, turn) in self.heads_in.iter().flat_map(|turn| std::iter::repeat_n(turn, group)).enumerate()
+        {
             let turned = matrix.columns(head * dim, dim) * turn.transpose();
             matrix.columns_mut(head * dim, dim).copy_from(&turned);
         }

@@ -1,0 +1,56 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::setup::WINDOWS;
+use crate::{Error, Result};
+
+/// What a language model still does after its weights, KV cache or activations were compressed.
+#[derive(Parser)]
+#[command(name = "telecine-eval", version, about)]
+pub struct Cli {
+    /// What to measure.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to measure.
+#[derive(Subcommand)]
+pub enum Command {
+    /// The reference model alone: perplexity, as a check against other runtimes.
+    Reference(Common),
+}
+
+/// What all commands take.
+#[derive(Args, Clone)]
+pub struct Common {
+    /// Where scripts/fetch-smollm2 put its files, and where the reference model is kept.
+    #[arg(long, default_value = "data/cache", value_name = "FOLDER")]
+    pub cache: PathBuf,
+    /// Windows of 2,048 tokens of the test text to score: numbers joined by commas, or all.
+    #[arg(long, value_name = "LIST")]
+    windows: Option<String>,
+    /// Write one JSON document to this file.
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
+impl Common {
+    /// The windows that were asked for.
+    ///
+    /// # Errors
+    /// [`Error::Call`] for what is no list of numbers.
+    pub fn windows(&self) -> Result<Vec<usize>> {
+        match self.windows.as_deref() {
+            None => Ok(WINDOWS.to_vec()),
+            Some("all") => Ok((0..147).collect()),
+            Some(list) => list
+                .split(',')
+                .map(|number| number.trim().parse())
+                .collect::<std::result::Result<_, _>>()
+                .map_err(|_| Error::call(format!("windows {list:?} are no numbers joined by commas"))),
+        }
+    }
+}

@@ -1,0 +1,16 @@
+//! One module per table.
+
+mod reference;
+
+use crate::Result;
+use crate::args::{Cli, Command};
+
+/// Does what was asked for.
+///
+/// # Errors
+/// As the command says.
+pub fn run(cli: &Cli) -> Result<()> {
+    match &cli.command {
+        Command::Reference(common) => reference::run(common),
+    }
+}
