@@ -21,6 +21,19 @@ pub struct Cli {
 pub enum Command {
     /// The reference model alone: perplexity, as a check against other runtimes.
     Reference(Common),
+    /// Weights: every codec and quantiser at 2 to 5 bits per value.
+    Weights(TableArgs),
+}
+
+/// What tables take.
+#[derive(Args, Clone)]
+pub struct TableArgs {
+    /// What all commands take.
+    #[command(flatten)]
+    pub common: Common,
+    /// Only rows whose series and setting hold this text.
+    #[arg(long, value_name = "TEXT")]
+    pub only: Option<String>,
 }
 
 /// What all commands take.
@@ -32,7 +45,7 @@ pub struct Common {
     /// Windows of 2,048 tokens of the test text to score: numbers joined by commas, or all.
     #[arg(long, value_name = "LIST")]
     windows: Option<String>,
-    /// Write one JSON document to this file.
+    /// Keep the table in this file, one JSON document; rows that it has already are not measured again.
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
 }

@@ -5,8 +5,10 @@ pub mod candle;
 mod commands;
 mod error;
 pub mod model;
+pub mod pack;
 pub mod quality;
 pub mod rivals;
+pub mod rows;
 pub mod setup;
 pub mod source;
 

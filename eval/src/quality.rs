@@ -6,12 +6,12 @@ use std::path::{Path, PathBuf};
 use candle_core::Tensor;
 use memmap2::{Mmap, MmapMut};
 use rayon::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{Error, Result};
 
 /// What a model makes of a text, beside what the reference made of it.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Quality {
     /// Tokens that were scored.
     pub tokens: usize,

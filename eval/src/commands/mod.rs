@@ -1,6 +1,7 @@
 //! One module per table.
 
 mod reference;
+mod weights;
 
 use crate::Result;
 use crate::args::{Cli, Command};
@@ -12,5 +13,6 @@ use crate::args::{Cli, Command};
 pub fn run(cli: &Cli) -> Result<()> {
     match &cli.command {
         Command::Reference(common) => reference::run(common),
+        Command::Weights(args) => weights::run(args),
     }
 }
