@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use telecine::{Effort, Target};
+use telecine::{Allocation, Effort, Target};
 
 use crate::failure::{Failure, Result};
 
@@ -60,12 +60,37 @@ pub(crate) struct PackArgs {
     /// losslessly needs none.
     #[arg(long, value_name = "FILE")]
     pub(crate) importance: Option<PathBuf>,
+    /// How --bits are spread over the tensors: all the same, equal normalised errors, or the more to a tensor the fewer
+    /// values it has (auto).
+    #[arg(long, value_enum, value_name = "HOW", requires = "bits", conflicts_with = "sensitivity")]
+    pub(crate) allocate: Option<AllocateArg>,
+    /// How much an error in each tensor costs, for spreading --bits: a JSON object of tensor names or globs and positive
+    /// numbers, such as the growth of a model's loss over the tensor's normalised error. A tensor that none fits counts 1.
+    #[arg(long, value_name = "FILE", requires = "bits")]
+    pub(crate) sensitivity: Option<PathBuf>,
     /// Overwrite the output.
     #[arg(long)]
     pub(crate) force: bool,
     /// Print one JSON document.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum AllocateArg {
+    Even,
+    Nmse,
+    Auto,
+}
+
+impl From<AllocateArg> for Allocation {
+    fn from(allocate: AllocateArg) -> Self {
+        match allocate {
+            AllocateArg::Even => Self::Even,
+            AllocateArg::Nmse => Self::Nmse,
+            AllocateArg::Auto => Self::Auto,
+        }
+    }
 }
 
 #[derive(Args)]

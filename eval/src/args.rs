@@ -23,6 +23,8 @@ pub enum Command {
     Reference(Common),
     /// Weights: every codec and quantiser at 2 to 5 bits per value.
     Weights(TableArgs),
+    /// Allocation: the same bits spread over the tensors in several ways.
+    Allocation(TableArgs),
 }
 
 /// What tables take.

@@ -6,7 +6,11 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use candle_core::{Device, Tensor};
-use telecine::{Budget, BudgetItem, Encoding, Limits, MatrixShape, Reader, Registry, Target, Writer};
+use rayon::prelude::*;
+use telecine::{
+    Allocation, Budget, BudgetItem, Codec, CodecId, Effort, Encoding, Importance, Limits, MatrixShape,
+    Reader, Registry, Target, TensorBuf, Writer,
+};
 
 use crate::candle::{from_candle, to_candle};
 use crate::model::{Llama, weight_name};
@@ -59,21 +63,14 @@ impl Setup {
 
     /// Packs the projections into a file as `telecine pack` does, reads them back and counts the file.
     ///
-    /// `encoding` is asked for each name; those whose target is a number of bits share `bits` per value of the file.
-    ///
     /// # Errors
     /// What writing and reading bring.
-    pub fn through_a_file(
-        &self,
-        registry: &Registry,
-        bits: f64,
-        encoding: &dyn Fn(&str) -> Encoding,
-    ) -> Result<(Projections, Coded)> {
+    pub fn through_a_file(&self, packing: &Packing<'_>) -> Result<(Projections, Coded)> {
         let start = Instant::now();
         let path = self.folder.join(format!("weights-{}.arrow", std::process::id()));
         let names = self.projections();
-        let written = self.write(registry, &path, &names, bits, encoding);
-        let read = written.and_then(|bytes| Ok((read(registry, &path, &names)?, bytes)));
+        let written = self.write(packing, &path, &names);
+        let read = written.and_then(|bytes| Ok((read(packing.codec.registry(), &path, &names)?, bytes)));
         std::fs::remove_file(&path).ok();
         let (projections, bytes) = read?;
         let values: usize = projections.values().map(Tensor::elem_count).sum();
@@ -83,31 +80,75 @@ impl Setup {
         Ok((projections, Coded { bits, nmse, seconds: seconds(start), note: String::new() }))
     }
 
-    fn write(
-        &self,
-        registry: &Registry,
-        path: &Path,
-        names: &[String],
-        bits: f64,
-        encoding: &dyn Fn(&str) -> Encoding,
-    ) -> Result<u64> {
-        let item = |name: &String| {
-            let shape: Vec<u64> = self.weights[name].dims().iter().map(|&size| size as u64).collect();
-            let chunks = MatrixShape::of(&shape).chunks(encoding(name).chunk_values).len();
-            BudgetItem { values: shape.iter().product(), chunks, kept_bytes: None }
-        };
-        let items: Vec<BudgetItem> = names.iter().map(item).collect();
+    fn write(&self, packing: &Packing<'_>, path: &Path, names: &[String]) -> Result<u64> {
+        let Packing { codec, bits, allocation, .. } = *packing;
+        let encodings: Vec<Encoding> = names.iter().map(|name| packing.encoding(name)).collect();
+        let tensors =
+            names.iter().map(|name| from_candle(&self.weights[name])).collect::<Result<Vec<TensorBuf>>>()?;
+        let values = tensors.iter().map(|tensor| tensor.shape.iter().product::<u64>());
+        let demands: Vec<(u64, f64)> =
+            values.zip(names).map(|(values, name)| (values, (packing.sensitivity)(name))).collect();
+        let levels = allocation.levels(&demands);
+        let items = tensors.par_iter().zip(&encodings).zip(levels).enumerate().map(
+            |(index, ((tensor, encoding), level))| -> Result<BudgetItem> {
+                let chunks = MatrixShape::of(&tensor.shape).chunks(encoding.chunk_values).len();
+                let mut share = allocation.share(codec, &tensor.view()?, encoding, bits, level)?;
+                share.bits += (packing.offset)(&names[index]);
+                Ok(BudgetItem { values: demands[index].0, chunks, kept_bytes: None, share })
+            },
+        );
+        let items: Vec<BudgetItem> = items.collect::<Result<_>>()?;
         let mut budget = Budget::new(bits, &items)?;
-        let mut writer = Writer::create(path, true, registry)?;
-        for (name, item) in names.iter().zip(&items) {
-            let mut encoding = encoding(name);
-            if let Target::Bits(_) = encoding.target {
-                encoding.target = Target::Bits(budget.bits_for_next(writer.bytes_so_far()));
-            }
-            writer.add(name, &from_candle(&self.weights[name])?.view()?, &encoding)?;
-            budget.done(item);
+        let mut writer = Writer::create(path, true, codec.registry())?;
+        for ((name, tensor), mut encoding) in names.iter().zip(&tensors).zip(encodings) {
+            encoding.target = Target::Bits(budget.bits_for_next(writer.bytes_so_far()));
+            writer.add(name, &tensor.view()?, &encoding)?;
+            budget.done();
         }
         Ok(writer.finish()?)
+    }
+}
+
+/// How the projections are packed.
+pub struct Packing<'p> {
+    /// Codes them.
+    pub codec: &'p Codec,
+    /// Bits per value of the file.
+    pub bits: f64,
+    /// The bitstream.
+    pub id: CodecId,
+    /// How long it searches.
+    pub effort: Effort,
+    /// How bits are spread.
+    pub allocation: Allocation,
+    /// What an error in each projection costs.
+    pub sensitivity: &'p (dyn Fn(&str) -> f64 + Sync),
+    /// Bits that each projection gets on top.
+    pub offset: &'p (dyn Fn(&str) -> f64 + Sync),
+    /// How much each column of a projection counts.
+    pub importance: &'p (dyn Fn(&str) -> Option<Arc<Importance>> + Sync),
+}
+
+impl<'p> Packing<'p> {
+    /// `native`, with nothing known of the tensors.
+    pub fn new(codec: &'p Codec, bits: f64) -> Self {
+        Self {
+            codec,
+            bits,
+            id: CodecId::NATIVE,
+            effort: Effort::Balanced,
+            allocation: Allocation::default(),
+            sensitivity: &|_| 1.0,
+            offset: &|_| 0.0,
+            importance: &|_| None,
+        }
+    }
+
+    fn encoding(&self, name: &str) -> Encoding {
+        let mut encoding = Encoding::new(Target::Bits(self.bits));
+        (encoding.codec, encoding.effort) = (Some(self.id), self.effort);
+        encoding.importance = (self.importance)(name);
+        encoding
     }
 }
 

@@ -19,11 +19,13 @@
 //! # Ok::<(), telecine::Error>(())
 //! ```
 
+mod allocation;
 mod budget;
 mod codec;
 mod reader;
 mod writer;
 
+pub use allocation::{Allocation, Share};
 pub use budget::{Budget, BudgetItem};
 pub use codec::{Codec, Encoded};
 pub use reader::Reader;

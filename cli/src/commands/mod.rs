@@ -5,5 +5,6 @@ pub(crate) mod compare;
 pub(crate) mod conformance;
 pub(crate) mod inspect;
 pub(crate) mod pack;
+mod spread;
 pub(crate) mod sweep;
 pub(crate) mod unpack;

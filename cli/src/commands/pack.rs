@@ -3,16 +3,15 @@
 use std::time::Instant;
 
 use globset::GlobMatcher;
-use rayon::prelude::*;
 use serde::Serialize;
 use telecine::{
-    Budget, BudgetItem, Chain, Codec, CodecId, Encoding, Limits, MatrixShape, Registry, Target,
-    TransformChoice, Writer, default_registry,
+    Budget, Chain, CodecId, Encoding, Limits, Registry, Target, TransformChoice, Writer, default_registry,
 };
 
+use super::spread::{Spread, allocation, items};
 use crate::args::{CodingArgs, PackArgs, glob, use_jobs};
 use crate::failure::{Failure, Result};
-use crate::input::{Entry, Model, Weights};
+use crate::input::{Entry, Model, Sensitivities, Weights};
 use crate::output::check_free;
 use crate::screen::{self, Table};
 
@@ -52,12 +51,12 @@ struct Total {
 }
 
 /// How one tensor is to be encoded.
-struct Plan {
-    encoding: Encoding,
+pub(super) struct Plan {
+    pub(super) encoding: Encoding,
     /// Takes its share of the model's bits.
-    shares: bool,
+    pub(super) shares: bool,
     /// Has a target of its own.
-    ruled: bool,
+    pub(super) ruled: bool,
 }
 
 pub(crate) fn run(args: &PackArgs) -> Result<()> {
@@ -75,13 +74,18 @@ pub(crate) fn run(args: &PackArgs) -> Result<()> {
     if let Some(weights) = &weights {
         weights.check_not_read(&args.output)?;
     }
+    let sensitivities =
+        args.sensitivity.as_ref().map(|path| Sensitivities::open(path, &model)).transpose()?;
     let plans = model.entries().iter().map(|entry| plan(entry, &base, &rules, weights.as_ref()));
     let plans = plans.collect::<Result<Vec<Plan>>>()?;
     screen::stop_on_interrupt();
 
     let mut writer = Writer::create(&args.output, args.force, &registry)?;
     let mut budget = match target {
-        Target::Bits(bits) => Some(Budget::new(bits, &items(&model, &plans, &base)?)?),
+        Target::Bits(bits) => {
+            let spread = Spread { allocation: allocation(args), sensitivities: sensitivities.as_ref(), bits };
+            Some(Budget::new(bits, &items(&model, &plans, &spread).map_err(screen::or_stopped)?)?)
+        }
         _ => None,
     };
     let bar = screen::progress(model.entries().iter().map(Entry::values).sum());
@@ -99,7 +103,7 @@ pub(crate) fn run(args: &PackArgs) -> Result<()> {
             if plan.ruled {
                 budget.written_outside(writer.bytes_so_far() - before);
             } else {
-                budget.done(&item(entry, &encoding, (!plan.shares).then_some(packed.bytes)));
+                budget.done();
             }
         }
         tensors.push(packed);
@@ -182,27 +186,6 @@ fn targeted(entry: &Entry, base: &Encoding, rules: &[(GlobMatcher, Target)]) -> 
     }
     let shares = matches!(encoding.target, Target::Bits(_));
     Plan { encoding, shares, ruled: false }
-}
-
-/// What the budget has to know; kept tensors are encoded once to learn their size.
-fn items(model: &Model, plans: &[Plan], base: &Encoding) -> Result<Vec<BudgetItem>> {
-    let codec = Codec::new();
-    let pairs: Vec<_> = model.entries().iter().zip(plans).filter(|(_, plan)| !plan.ruled).collect();
-    let items = pairs.into_par_iter().map(|(entry, plan)| {
-        let kept = if plan.shares {
-            None
-        } else {
-            let data = model.data(entry)?;
-            Some(codec.encode(&data.tensor(entry)?, &plan.encoding)?.report.bytes)
-        };
-        Ok(item(entry, base, kept))
-    });
-    items.collect()
-}
-
-fn item(entry: &Entry, encoding: &Encoding, kept_bytes: Option<u64>) -> BudgetItem {
-    let chunks = MatrixShape::of(&entry.shape).chunks(encoding.chunk_values).len().max(1);
-    BudgetItem { values: entry.values(), chunks, kept_bytes }
 }
 
 fn pack_one(

@@ -4,9 +4,11 @@ mod importance;
 mod npy;
 mod npz;
 mod safetensors;
+mod sensitivity;
 
 pub use importance::Weights;
 pub use safetensors::DTYPES as SAFETENSORS_DTYPES;
+pub use sensitivity::Sensitivities;
 
 use std::borrow::Cow;
 use std::collections::HashMap;

@@ -1,5 +1,6 @@
 //! One module per table.
 
+mod allocation;
 mod reference;
 mod weights;
 
@@ -13,6 +14,7 @@ use crate::args::{Cli, Command};
 pub fn run(cli: &Cli) -> Result<()> {
     match &cli.command {
         Command::Reference(common) => reference::run(common),
+        Command::Allocation(args) => allocation::run(args),
         Command::Weights(args) => weights::run(args),
     }
 }

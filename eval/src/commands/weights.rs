@@ -1,9 +1,10 @@
 //! Weights: what every codec and quantiser leaves of the model at 2 to 5 bits.
 
-use telecine::{Codec, CodecId, Effort, Encoding, Role, Target};
+use telecine::{Allocation, Codec, CodecId, Effort, Role};
 
 use crate::Result;
 use crate::args::TableArgs;
+use crate::pack::Packing;
 use crate::rows::Rows;
 use crate::setup::Setup;
 
@@ -32,11 +33,10 @@ fn telecine_rows(setup: &mut Setup, rows: &mut Rows) -> Result<()> {
     }
     for (series, id, effort) in series {
         for bits in BITS {
-            let mut encoding = Encoding::new(Target::Bits(bits));
-            (encoding.codec, encoding.effort) = (Some(id), effort);
             rows.measure(&series, &format!("{bits} bits"), &mut || {
-                let (projections, coded) =
-                    setup.through_a_file(codec.registry(), bits, &|_| encoding.clone())?;
+                let mut packing = Packing::new(&codec, bits);
+                (packing.id, packing.effort, packing.allocation) = (id, effort, Allocation::Auto);
+                let (projections, coded) = setup.through_a_file(&packing)?;
                 let model = setup.with_projections(&projections)?;
                 Ok((coded, setup.quality(&model)?))
             })?;
