@@ -137,6 +137,44 @@ pub struct EncodeOptions {
     /// Whether planes of one group may be predicted from each other; a backend that has no way to do so codes them
     /// each by itself. Off by default: planes of a tensor are seldom alike.
     pub inter: bool,
+    /// Which tools of a picture codec may be used; all unless told otherwise.
+    pub tools: Tools,
+}
+
+/// Tools of a picture codec that can be kept from an encoder, to measure what each is worth. A backend that has the tool
+/// and no switch for it refuses with [`Unsupported`](crate::Error::Unsupported), so that no figure shows what was not done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tools {
+    /// Directional and smooth prediction of a block from its neighbours. Without it only their mean is predicted.
+    pub prediction: bool,
+    /// Blocks of several sizes. Without it all blocks are 16 × 16, the size of a macroblock of H.264.
+    pub partitioning: bool,
+}
+
+impl Default for Tools {
+    fn default() -> Self {
+        Self::ALL
+    }
+}
+
+impl Tools {
+    /// Every tool.
+    pub const ALL: Self = Self { prediction: true, partitioning: true };
+
+    /// # Errors
+    /// [`Unsupported`](crate::Error::Unsupported) where a tool is kept from a backend that has no switch for it:
+    /// `switches` are those that it has.
+    pub fn check(self, backend: &str, switches: Self) -> Result<()> {
+        for (used, switch, name) in [
+            (self.prediction, switches.prediction, "prediction"),
+            (self.partitioning, switches.partitioning, "partitioning"),
+        ] {
+            if !used && !switch {
+                return Err(Error::unsupported(format!("{backend} has no switch for {name}")));
+            }
+        }
+        Ok(())
+    }
 }
 
 impl EncodeOptions {
@@ -149,6 +187,12 @@ impl EncodeOptions {
     #[must_use]
     pub fn with_inter(self, inter: bool) -> Self {
         Self { inter, ..self }
+    }
+
+    /// The same with these tools alone.
+    #[must_use]
+    pub fn with_tools(self, tools: Tools) -> Self {
+        Self { tools, ..self }
     }
 }
 

@@ -29,7 +29,7 @@ mod varint;
 
 pub use backend::{
     Backend, BackendInfo, Capabilities, CodecId, Decoder, Effort, EncodeOptions, Encoder, GroupSpec, Quality,
-    Role, Tier, check_encode_input, check_sample_count,
+    Role, Tier, Tools, check_encode_input, check_sample_count,
 };
 pub use coded::{CodedChunk, TensorMeta};
 pub use distortion::Distortion;

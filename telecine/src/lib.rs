@@ -34,7 +34,7 @@ pub use telecine_core::{
     Backend, BackendInfo, Basis, Capabilities, Chain, ChunkDecoder, CodecId, CodedChunk, DType, Decoder,
     Distortion, Effort, EncodeOptions, Encoder, Encoding, Error as CoreError, Found, GroupSpec, Importance,
     Limits, Listing, MatrixShape, Pick, Quality, Registry, Role, Target, Tensor, TensorBuf, TensorMeta,
-    TensorReport, Tier, Transform, TransformChoice, Unavailable, count_values,
+    TensorReport, Tier, Tools, Transform, TransformChoice, Unavailable, count_values,
 };
 pub use telecine_format::{
     Container, Error, FileWriter, Result, StreamReader, StreamRow, StreamWriter, TensorEntry,

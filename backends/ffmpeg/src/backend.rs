@@ -79,6 +79,7 @@ impl Backend for FfmpegEncoder {
 
     fn encoder(&self, spec: GroupSpec, options: &EncodeOptions) -> Result<Box<dyn Encoder>> {
         self.0.info.capabilities.check(self.0.info.name, &spec)?;
+        options.tools.check(self.0.info.name, self.0.switches)?;
         Ok(Box::new(VideoEncoder::new(self.0, spec, *options)))
     }
 

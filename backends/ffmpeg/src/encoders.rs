@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use ffmpeg_next::format::Pixel;
-use telecine_core::{BackendInfo, Capabilities, CodecId, Effort, EncodeOptions, GroupSpec, Tier};
+use telecine_core::{BackendInfo, Capabilities, CodecId, Effort, EncodeOptions, GroupSpec, Tier, Tools};
 use telecine_video::{Bitstream, Ladder};
 
 /// How exactly a group is to be coded, in an encoder's own terms.
@@ -36,6 +36,8 @@ pub(crate) struct EncoderKind {
     pub(crate) bitstream: Bitstream,
     /// Names of its decoders in libavcodec, the better first.
     pub(crate) decoders: &'static [&'static str],
+    /// The tools that can be kept from it.
+    pub(crate) switches: Tools,
     pub(crate) options: fn(&Request<'_>) -> Vec<(&'static str, String)>,
     pub(crate) ladder: fn(u8) -> &'static Ladder,
 }
@@ -87,6 +89,7 @@ pub(crate) static X265: EncoderKind = EncoderKind {
     format: grey,
     bitstream: Bitstream::Hevc,
     decoders: &["hevc"],
+    switches: Tools { prediction: false, partitioning: true },
     options: x265,
     ladder: |depth| by_depth(&HEVC, depth),
 };
@@ -99,6 +102,7 @@ pub(crate) static X264: EncoderKind = EncoderKind {
     format: grey,
     bitstream: Bitstream::Avc,
     decoders: &["h264"],
+    switches: Tools { prediction: false, partitioning: true },
     options: x264,
     ladder: |depth| by_depth(&AVC, depth),
 };
@@ -111,6 +115,7 @@ pub(crate) static LIBAOM: EncoderKind = EncoderKind {
     format: grey,
     bitstream: Bitstream::Av1,
     decoders: &["libdav1d", "libaom-av1"],
+    switches: Tools::ALL,
     options: libaom,
     ladder: |depth| by_depth(&AV1, depth),
 };
@@ -168,12 +173,18 @@ fn x265(request: &Request<'_>) -> Vec<(&'static str, String)> {
     };
     // A picture is at least one coding tree unit, and x265 refuses units of 16 in pictures of over 4,096 samples.
     let tree = if spec.width.min(spec.height) >= 64 { 64 } else { 32 };
+    let blocks = if options.tools.partitioning {
+        format!("ctu={tree}")
+    } else {
+        // Transforms follow the blocks.
+        "ctu=16:min-cu-size=16:max-tu-size=16:tu-intra-depth=1:tu-inter-depth=1:no-rect=1:no-amp=1".to_owned()
+    };
     let keyint = if options.inter { -1 } else { 1 };
     // Rate–distortion optimised quantisation and sign hiding are worth 0.1 bit.
     let careful = on(options.effort != Effort::Fast);
     let params = format!(
         "{quality}:keyint={keyint}:bframes=0:scenecut=0:rc-lookahead=0:ipratio=1:aq-mode=0:cutree=0:psy-rd=0:psy-rdoq=0:\
-         sao=0:no-deblock=1:strong-intra-smoothing=0:ctu={tree}:rdoq-level={}:signhide={careful}:\
+         sao=0:no-deblock=1:strong-intra-smoothing=0:{blocks}:rdoq-level={}:signhide={careful}:\
          range=full:info=0:hash=0:vui-timing-info=0:pools=none:frame-threads=1:wpp=0:log-level=none",
         2 * careful
     );
@@ -194,9 +205,10 @@ fn x264(request: &Request<'_>) -> Vec<(&'static str, String)> {
         Effort::Balanced => ":8x8dct=1:trellis=2:subme=6",
         Effort::Best => ":8x8dct=1:trellis=2:subme=9",
     };
+    let blocks = if options.tools.partitioning { "" } else { ":partitions=none:8x8dct=0" };
     let params = format!(
         "qp={qp}:keyint={keyint}:bframes=0:scenecut=0:rc-lookahead=0:ipratio=1:aq-mode=0:mbtree=0:weightp=0:psy=0:\
-         no-deblock=1:cabac=1{careful}:fullrange=on:threads=1:sliced-threads=0"
+         no-deblock=1:cabac=1{careful}{blocks}:fullrange=on:threads=1:sliced-threads=0"
     );
     vec![("preset", preset.into()), ("x264-params", params)]
 }
@@ -222,5 +234,31 @@ fn libaom(request: &Request<'_>) -> Vec<(&'static str, String)> {
         ("b", "0".into()),
         ("tune", "psnr".into()),
     ]);
+    // What FFmpeg has no option for goes to libaom by its own names.
+    let mut own = Vec::new();
+    if !options.tools.partitioning {
+        let shapes =
+            ["enable-rect-partitions", "enable-ab-partitions", "enable-1to4-partitions", "enable-tx64"];
+        all.extend(shapes.map(|name| (name, "0".to_owned())));
+        own.extend(["min-partition-size=16", "max-partition-size=16", "enable-rect-tx=0"]);
+    }
+    if !options.tools.prediction {
+        let modes = [
+            "enable-smooth-intra",
+            "enable-paeth-intra",
+            "enable-filter-intra",
+            "enable-angle-delta",
+            "enable-intra-edge-filter",
+            "enable-palette",
+            "enable-intrabc",
+        ];
+        all.extend(modes.map(|name| (name, "0".to_owned())));
+        // The kind of transform follows the direction of prediction.
+        all.push(("use-intra-dct-only", "1".into()));
+        own.extend(["enable-directional-intra=0", "enable-diagonal-intra=0"]);
+    }
+    if !own.is_empty() {
+        all.push(("aom-params", own.join(":")));
+    }
     all
 }

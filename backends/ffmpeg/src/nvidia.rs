@@ -7,7 +7,7 @@
 use std::sync::LazyLock;
 
 use ffmpeg_next::format::Pixel;
-use telecine_core::{BackendInfo, Capabilities, CodecId, Effort, Tier, Unavailable};
+use telecine_core::{BackendInfo, Capabilities, CodecId, Effort, Tier, Tools, Unavailable};
 use telecine_video::{Bitstream, Ladder};
 
 use crate::decoders::DecoderKind;
@@ -71,6 +71,7 @@ const fn encoder(
         format: semi_planar,
         bitstream,
         decoders,
+        switches: Tools { prediction: false, partitioning: false },
         options: if matches!(bitstream, Bitstream::Av1) { av1_options } else { options },
         ladder: match bitstream {
             Bitstream::Av1 => |depth| by_depth(&INDICES, depth),

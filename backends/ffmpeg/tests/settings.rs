@@ -1,7 +1,7 @@
 //! What encoders are told took effect: read from what they write into their streams.
 #![cfg(feature = "ffmpeg")]
 
-use telecine_core::{Backend, CodecId, Effort, EncodeOptions, GroupSpec, Limits, Quality};
+use telecine_core::{Backend, CodecId, Effort, EncodeOptions, Error, GroupSpec, Limits, Quality, Tools};
 use telecine_ffmpeg::{FfmpegDecoder, FfmpegEncoder};
 use telecine_video::Bitstream;
 
@@ -16,7 +16,7 @@ fn planes_predicted_from_each_other_come_back_and_take_fewer_bytes() {
             u16::try_from(20 + noise + at / (64 * 96)).unwrap()
         })
         .collect();
-    for name in ["x265", "x264"] {
+    for name in ["x265", "x264", "libaom"] {
         let backend =
             FfmpegEncoder::software().into_iter().find(|backend| backend.info().name == name).unwrap();
         let codec = backend.info().codec;
@@ -62,6 +62,48 @@ fn headers_take_less_than_100_bytes() {
             let header = bitstream.header_bytes(&packet).unwrap();
             println!("{}: {header} of {} bytes for {frames} × {side} × {side}", info.name, packet.len());
             assert!(header < 100, "{}: {header}", info.name);
+        }
+    }
+}
+
+#[test]
+fn a_tool_that_is_kept_from_an_encoder_costs_bytes_or_is_refused() {
+    let spec = GroupSpec::new(1, 128, 128, 8, &Limits::default()).unwrap();
+    let plane = |value: &dyn Fn(usize, usize) -> usize| -> Vec<u16> {
+        (0..spec.samples()).map(|at| u16::try_from(value(at / 128, at % 128)).unwrap()).collect()
+    };
+    // Columns of unlike values, which go on over every block's edge; flat squares of 8 × 8 above a wave longer than a block.
+    let columns = plane(&|_, column| 20 + (column * 7919 + column * column * 31) % 199);
+    let squares = plane(&|row, column| match row {
+        0..64 => 20 + (row / 8 * 5119 + column / 8 * 7919) % 199,
+        _ => (128.0 + 60.0 * ((row + 2 * column) as f64 / 16.0).sin()) as usize,
+    });
+    let all = Tools::ALL;
+    let kept = [
+        (Tools { prediction: false, ..all }, &columns, &["libaom"][..]),
+        (Tools { partitioning: false, ..all }, &squares, &["x265", "x264", "libaom"]),
+    ];
+    for backend in FfmpegEncoder::software() {
+        let name = backend.info().name;
+        for (tools, samples, switches) in kept {
+            let length = |tools: Tools| {
+                let options = EncodeOptions::with_effort(Effort::Best).with_tools(tools);
+                let mut packet = Vec::new();
+                backend.encoder(spec, &options)?.encode(samples, Quality::Step(8.0), &mut packet)?;
+                telecine_core::Result::Ok(packet.len())
+            };
+            match length(tools) {
+                Ok(without) => {
+                    let with = length(all).unwrap();
+                    println!("{name} {tools:?}: {without} bytes without, {with} with");
+                    assert!(
+                        switches.contains(&name) && without * 20 > with * 21,
+                        "{name} {tools:?}: {without}, {with}"
+                    );
+                }
+                Err(Error::Unsupported(_)) => assert!(!switches.contains(&name), "{name} {tools:?}"),
+                Err(error) => panic!("{name} {tools:?}: {error}"),
+            }
         }
     }
 }
