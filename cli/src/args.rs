@@ -30,6 +30,8 @@ pub(crate) enum Command {
     Compare(CompareArgs),
     /// Draw rate–distortion curves of every codec on your tensors.
     Sweep(SweepArgs),
+    /// Take the video codecs apart: what each of their tools is worth on your tensors, beside native.
+    Ablate(AblateArgs),
     /// List the backends of this build, and whether they work here.
     Backends(BackendsArgs),
     /// Check what every backend guarantees, on this machine.
@@ -231,6 +233,40 @@ pub(crate) struct SweepArgs {
     pub(crate) tensor: Option<String>,
     /// How long to search.
     #[arg(long, value_enum, default_value_t = EffortArg::Balanced)]
+    pub(crate) effort: EffortArg,
+    /// Threads; all cores unless given.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) jobs: Option<u16>,
+    /// Write the figures as JSON, too.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) json: Option<PathBuf>,
+    /// Overwrite the outputs.
+    #[arg(long)]
+    pub(crate) force: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct AblateArgs {
+    /// Files to read, as pack reads them.
+    #[arg(required = true, value_name = "IN")]
+    pub(crate) inputs: Vec<PathBuf>,
+    /// The report to write.
+    #[arg(short, long, value_name = "REPORT.html")]
+    pub(crate) output: PathBuf,
+    /// The normalised mean squared error that tools are compared at.
+    #[arg(long, value_name = "E", default_value_t = 0.01)]
+    pub(crate) nmse: f64,
+    /// Bits per value of the curves, joined by commas.
+    #[arg(long, value_name = "LIST", value_delimiter = ',', default_values_t = [1.0, 2.0, 3.0, 4.0, 5.0])]
+    pub(crate) bits: Vec<f64>,
+    /// Only the tensors whose name fits.
+    #[arg(long, value_name = "GLOB")]
+    pub(crate) tensor: Option<String>,
+    /// About as many values of each kind of tensor are coded.
+    #[arg(long, value_name = "N", default_value_t = 1 << 18, value_parser = clap::value_parser!(u32).range(1 << 12..=1 << 24))]
+    pub(crate) values: u32,
+    /// How long to search. The faster ones leave out some of the tools.
+    #[arg(long, value_enum, default_value_t = EffortArg::Best)]
     pub(crate) effort: EffortArg,
     /// Threads; all cores unless given.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]

@@ -1,5 +1,6 @@
 //! The `telecine` command.
 
+mod ablation;
 mod args;
 #[cfg(unix)]
 mod bus_error;
@@ -29,6 +30,7 @@ fn main() -> ExitCode {
         Command::Inspect(args) => commands::inspect::run(args),
         Command::Compare(args) => commands::compare::run(args),
         Command::Sweep(args) => commands::sweep::run(args),
+        Command::Ablate(args) => commands::ablate::run(args),
         Command::Backends(args) => commands::backends::run(args),
         Command::Conformance(args) => commands::conformance::run(args),
     };

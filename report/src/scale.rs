@@ -41,6 +41,13 @@ impl Scale {
         Self { low, high, log: false, ticks }
     }
 
+    /// An axis of names, at 0, 1, 2 and so on, with room at both ends.
+    pub fn named(names: &[&str]) -> Self {
+        let tick = |(at, name): (usize, &&str)| Tick { value: at as f64, label: (*name).to_owned() };
+        let ticks = names.iter().enumerate().map(tick).collect();
+        Self { low: -0.4, high: names.len() as f64 - 0.6, log: false, ticks }
+    }
+
     /// A logarithmic axis that covers the positive numbers `low..=high`, ends on a tick, and labels powers of ten.
     ///
     /// Over two decades or less 2 and 5 times a power are labelled as well; over more than ten, every so many powers.

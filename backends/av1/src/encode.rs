@@ -1,8 +1,7 @@
 //! The backend `rav1e`.
 
-use rav1e::config::PartitionRange;
 use rav1e::prelude::{
-    BlockSize, ChromaSampling, Config, Context, EncoderConfig, EncoderStatus, Pixel, PixelRange, Tune,
+    ChromaSampling, Config, Context, EncoderConfig, EncoderStatus, Pixel, PixelRange, Tune,
 };
 use telecine_core::{
     Backend, BackendInfo, Capabilities, CodecId, Decoder, Effort, EncodeOptions, Encoder, Error, GroupSpec,
@@ -51,8 +50,8 @@ impl Backend for Rav1e {
 
     fn encoder(&self, spec: GroupSpec, options: &EncodeOptions) -> Result<Box<dyn Encoder>> {
         INFO.capabilities.check(INFO.name, &spec)?;
-        options.tools.check(INFO.name, Tools { prediction: false, partitioning: true })?;
-        Ok(Box::new(Rav1eEncoder { spec, options: *options }))
+        options.tools.check(INFO.name, Tools { prediction: false, partitioning: false })?;
+        Ok(Box::new(Rav1eEncoder { spec, effort: options.effort }))
     }
 
     fn decoder(&self, _spec: GroupSpec) -> Result<Box<dyn Decoder>> {
@@ -66,13 +65,13 @@ fn failed(source: impl std::error::Error + Send + Sync + 'static) -> Error {
 
 struct Rav1eEncoder {
     spec: GroupSpec,
-    options: EncodeOptions,
+    effort: Effort,
 }
 
 impl Rav1eEncoder {
     /// What rav1e is told: a still picture, with one thread and one quantiser, judged by squared error alone.
     fn config(&self, quantiser: usize) -> Config {
-        let speed = match self.options.effort {
+        let speed = match self.effort {
             Effort::Fast | Effort::Balanced => 10,
             Effort::Best => 6,
         };
@@ -92,11 +91,6 @@ impl Rav1eEncoder {
         config.speed_settings.fast_deblock = false;
         // Squared in 32 bits, as rav1e does it, errors of deep samples overflow in its transform's domain.
         config.speed_settings.transform.tx_domain_distortion = false;
-        if !self.options.tools.partitioning {
-            let block = BlockSize::BLOCK_16X16;
-            config.speed_settings.partition.partition_range = PartitionRange::new(block, block);
-            config.speed_settings.partition.non_square_partition_max_threshold = BlockSize::BLOCK_4X4;
-        }
         Config::new().with_encoder_config(config).with_threads(1)
     }
 

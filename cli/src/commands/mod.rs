@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+pub(crate) mod ablate;
 pub(crate) mod backends;
 pub(crate) mod compare;
 pub(crate) mod conformance;

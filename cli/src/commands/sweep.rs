@@ -6,7 +6,7 @@ use telecine::{Codec, CodecId, CoreError, Encoding, Error, Limits, Pick, Role, T
 
 use crate::args::{SweepArgs, glob, use_jobs};
 use crate::failure::{Failure, Result};
-use crate::input::{Entry, Model};
+use crate::input::{Entry, Model, kind};
 use crate::output::{AtomicFile, check_free};
 use crate::report::{self, Curve, Point, SweepData, TensorCurve};
 use crate::screen;
@@ -40,7 +40,9 @@ pub(crate) fn run(args: &SweepArgs) -> Result<()> {
             let mut points = Vec::new();
             for &bits in &args.bits {
                 screen::check_stop().map_err(|error| screen::or_stopped(error.into()))?;
-                let point = measure(&codec, &tensor, *id, bits, args);
+                let mut encoding = Encoding::new(Target::Bits(bits));
+                (encoding.codec, encoding.effort) = (Some(*id), args.effort.into());
+                let point = measure(&codec, &tensor, bits, &encoding);
                 points.extend(
                     point.map_err(|failure| failure.about(format!("tensor {:?}, {id}", entry.name)))?,
                 );
@@ -102,18 +104,14 @@ fn select<'m>(model: &'m Model, args: &SweepArgs) -> Result<Vec<&'m Entry>> {
 }
 
 /// One point; `None` where the codec cannot go so low.
-fn measure(
+pub(super) fn measure(
     codec: &Codec,
     tensor: &Tensor<'_>,
-    id: CodecId,
     bits: f64,
-    args: &SweepArgs,
+    encoding: &Encoding,
 ) -> Result<Option<Point>> {
-    let mut encoding = Encoding::new(Target::Bits(bits));
-    encoding.codec = Some(id);
-    encoding.effort = args.effort.into();
     let start = Instant::now();
-    let encoded = match codec.encode(tensor, &encoding) {
+    let encoded = match codec.encode(tensor, encoding) {
         Ok(encoded) => encoded,
         Err(Error::Core(CoreError::Unsupported(_))) => return Ok(None),
         Err(error) => return Err(error.into()),
@@ -157,10 +155,4 @@ fn describe(entry: &Entry, tensor: &Tensor<'_>, curves: Vec<Curve>) -> TensorCur
         mean_square,
         curves,
     }
-}
-
-/// A tensor's name without its layer numbers: `encoder.layer.*.output.dense.weight`.
-fn kind(name: &str) -> String {
-    let parts = name.split('.').map(|part| if part.bytes().all(|b| b.is_ascii_digit()) { "*" } else { part });
-    parts.collect::<Vec<_>>().join(".")
 }

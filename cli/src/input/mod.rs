@@ -287,3 +287,10 @@ fn byte_len(path: &Path, name: &str, dtype: DType, shape: &[u64], limits: &Limit
 
 #[cfg(test)]
 mod tests;
+
+/// A tensor's name without its layer numbers: `encoder.layer.*.output.dense.weight`.
+#[must_use]
+pub fn kind(name: &str) -> String {
+    let parts = name.split('.').map(|part| if part.bytes().all(|b| b.is_ascii_digit()) { "*" } else { part });
+    parts.collect::<Vec<_>>().join(".")
+}

@@ -1,5 +1,6 @@
 //! The report of `telecine sweep`: rate–distortion curves and Shannon's bound on one HTML page.
 
+mod ablation;
 mod chart;
 mod data;
 mod page;
@@ -10,5 +11,6 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use ablation::render as render_ablation;
 pub(crate) use data::{Curve, Point, SweepData, TensorCurve};
 pub(crate) use page::render;

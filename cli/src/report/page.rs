@@ -33,7 +33,7 @@ pub(crate) fn render(data: &SweepData) -> String {
         out.push_str("</details>\n");
     }
     out.push_str("</main>\n");
-    footer(data, &mut out);
+    footer(&data.source, &data.command, &mut out);
     telecine_report::page(&title, "", &out)
 }
 
@@ -177,13 +177,14 @@ fn notes(kind: &Group<'_>, codecs: &[Codec]) -> String {
     out
 }
 
-fn footer(data: &SweepData, out: &mut String) {
+/// Where the figures came from and what made them.
+pub(super) fn footer(source: &str, command: &str, out: &mut String) {
     out.push_str("<footer>\n");
-    if !data.source.is_empty() {
-        let _ = writeln!(out, "<p>Measured on <bdi>{}</bdi></p>", escape_whole(&data.source));
+    if !source.is_empty() {
+        let _ = writeln!(out, "<p>Measured on <bdi>{}</bdi></p>", escape_whole(source));
     }
-    if !data.command.is_empty() {
-        let _ = writeln!(out, "<p>Made by <code><bdi>{}</bdi></code></p>", escape_whole(&data.command));
+    if !command.is_empty() {
+        let _ = writeln!(out, "<p>Made by <code><bdi>{}</bdi></code></p>", escape_whole(command));
     }
     out.push_str("</footer>\n");
 }
