@@ -21,6 +21,9 @@ pub struct Cli {
 pub enum Command {
     /// The reference model alone: perplexity, as a check against other runtimes.
     Reference(Common),
+    /// Writes the files that `telecine pack` takes as --sensitivity and --importance, made without any text and from the
+    /// validation text.
+    Calibrate(Common),
     /// Weights: every codec and quantiser at 2 to 5 bits per value.
     Weights(TableArgs),
     /// Allocation: the same bits spread over the tensors in several ways.

@@ -1,6 +1,7 @@
 //! What a language model still does after its weights, KV cache or activations went through Telecine.
 
 pub mod args;
+pub mod calibrate;
 pub mod candle;
 mod commands;
 mod error;
@@ -9,6 +10,7 @@ pub mod pack;
 pub mod quality;
 pub mod rivals;
 pub mod rows;
+pub mod sensitivity;
 pub mod setup;
 pub mod source;
 

@@ -10,7 +10,7 @@ use telecine_core::{
     Backend, BackendInfo, Capabilities, CodecId, Decoder, EncodeOptions, Encoder, Error, GroupSpec, Result,
     Tier, Unavailable, check_sample_count,
 };
-use telecine_video::{Bitstream, probe_decoder, read_stored};
+use telecine_video::{Bitstream, FLAT_SIDE, probe_decoder, read_stored};
 
 static INFO: BackendInfo = BackendInfo {
     name: if cfg!(feature = "dav1d") { "dav1d" } else { "rav1d" },
@@ -40,7 +40,8 @@ impl Backend for Av1Decoder {
     }
 
     fn probe(&self) -> Result<(), Unavailable> {
-        probe_decoder(self, Bitstream::Av1).map_err(|reason| Unavailable::Init { backend: INFO.name, reason })
+        probe_decoder(self, Bitstream::Av1.flat(), FLAT_SIDE)
+            .map_err(|reason| Unavailable::Init { backend: INFO.name, reason })
     }
 
     fn encoder(&self, _spec: GroupSpec, _options: &EncodeOptions) -> Result<Box<dyn Encoder>> {

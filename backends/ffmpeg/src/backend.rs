@@ -1,9 +1,11 @@
 //! The backends.
 
+use std::sync::OnceLock;
+
 use telecine_core::{
     Backend, BackendInfo, Decoder, EncodeOptions, Encoder, Error, GroupSpec, Result, Unavailable,
 };
-use telecine_video::{probe_decoder, probe_encoder};
+use telecine_video::{FLAT_420_SIDE, FLAT_SIDE, probe_decoder, probe_encoder};
 
 use crate::context::version;
 use crate::decode::VideoDecoder;
@@ -14,33 +16,49 @@ use crate::nvidia;
 
 /// A backend that encodes through libavcodec.
 #[derive(Debug)]
-pub struct FfmpegEncoder(&'static EncoderKind);
+pub struct FfmpegEncoder {
+    kind: &'static EncoderKind,
+    /// What the device's driver says, once it was asked.
+    queried: OnceLock<BackendInfo>,
+}
 
 /// A backend that decodes through libavcodec.
 #[derive(Debug)]
-pub struct FfmpegDecoder(&'static DecoderKind);
+pub struct FfmpegDecoder {
+    kind: &'static DecoderKind,
+    /// What the device's driver says, once it was asked.
+    queried: OnceLock<BackendInfo>,
+}
 
 impl FfmpegEncoder {
+    fn new(kind: &'static EncoderKind) -> Self {
+        Self { kind, queried: OnceLock::new() }
+    }
+
     /// `x265`, `x264` and `libaom`.
     pub fn software() -> Vec<Self> {
-        [&encoders::X265, &encoders::X264, &encoders::LIBAOM].map(Self).into()
+        [&encoders::X265, &encoders::X264, &encoders::LIBAOM].map(Self::new).into()
     }
 
     /// `nvenc-hevc`, `nvenc-h264` and `nvenc-av1`.
     pub fn nvenc() -> Vec<Self> {
-        nvidia::ENCODERS.iter().map(Self).collect()
+        nvidia::ENCODERS.iter().map(Self::new).collect()
     }
 }
 
 impl FfmpegDecoder {
+    fn new(kind: &'static DecoderKind) -> Self {
+        Self { kind, queried: OnceLock::new() }
+    }
+
     /// `hevc`, `h264` and `av1`.
     pub fn software() -> Vec<Self> {
-        [&decoders::HEVC, &decoders::H264, &decoders::AV1].map(Self).into()
+        [&decoders::HEVC, &decoders::H264, &decoders::AV1].map(Self::new).into()
     }
 
     /// `nvdec-hevc`, `nvdec-h264` and `nvdec-av1`.
     pub fn nvdec() -> Vec<Self> {
-        nvidia::DECODERS.iter().map(Self).collect()
+        nvidia::DECODERS.iter().map(Self::new).collect()
     }
 }
 
@@ -61,53 +79,66 @@ fn failed(backend: &'static str, driver: &[&str], reason: &str) -> Unavailable {
 
 impl Backend for FfmpegEncoder {
     fn info(&self) -> &BackendInfo {
-        &self.0.info
+        self.queried.get().unwrap_or(&self.kind.info)
     }
 
     fn probe(&self) -> Result<(), Unavailable> {
-        let info = &self.0.info;
-        if ffmpeg_next::encoder::find_by_name(self.0.library).is_none() {
-            return Err(missing(info.name, self.0.library, self.0.remedy));
+        let info = &self.kind.info;
+        if ffmpeg_next::encoder::find_by_name(self.kind.library).is_none() {
+            return Err(missing(info.name, self.kind.library, self.kind.remedy));
         }
-        nvidia::find_driver(info.name, self.0.driver)?;
-        probe_encoder(self).map_err(|reason| failed(info.name, self.0.driver, &reason))
+        nvidia::find_driver(info.name, self.kind.driver)?;
+        if let Some(queried) = nvidia::query(info, self.kind.driver)? {
+            self.queried.get_or_init(|| queried);
+        }
+        probe_encoder(self).map_err(|reason| failed(info.name, self.kind.driver, &reason))
     }
 
     fn step_at_most(&self, depth: u8, step: f32) -> f32 {
-        (self.0.ladder)(depth).at_most(step)
+        (self.kind.ladder)(depth).at_most(step)
     }
 
     fn encoder(&self, spec: GroupSpec, options: &EncodeOptions) -> Result<Box<dyn Encoder>> {
-        self.0.info.capabilities.check(self.0.info.name, &spec)?;
-        options.tools.check(self.0.info.name, self.0.switches)?;
-        Ok(Box::new(VideoEncoder::new(self.0, spec, *options)))
+        self.info().capabilities.check(self.kind.info.name, &spec)?;
+        options.tools.check(self.kind.info.name, self.kind.switches)?;
+        Ok(Box::new(VideoEncoder::new(self.kind, spec, *options)))
     }
 
     fn decoder(&self, _spec: GroupSpec) -> Result<Box<dyn Decoder>> {
-        Err(Error::unsupported(format!("{} only encodes", self.0.info.name)))
+        Err(Error::unsupported(format!("{} only encodes", self.kind.info.name)))
     }
 }
 
 impl Backend for FfmpegDecoder {
     fn info(&self) -> &BackendInfo {
-        &self.0.info
+        self.queried.get().unwrap_or(&self.kind.info)
     }
 
     fn probe(&self) -> Result<(), Unavailable> {
-        let info = &self.0.info;
-        if self.0.libraries.iter().all(|library| ffmpeg_next::decoder::find_by_name(library).is_none()) {
-            return Err(missing(info.name, &self.0.libraries.join(" or "), self.0.remedy));
+        let info = &self.kind.info;
+        if self.kind.libraries.iter().all(|library| ffmpeg_next::decoder::find_by_name(library).is_none()) {
+            return Err(missing(info.name, &self.kind.libraries.join(" or "), self.kind.remedy));
         }
-        nvidia::find_driver(info.name, self.0.driver)?;
-        probe_decoder(self, self.0.bitstream).map_err(|reason| failed(info.name, self.0.driver, &reason))
+        nvidia::find_driver(info.name, self.kind.driver)?;
+        if let Some(queried) = nvidia::query(info, self.kind.driver)? {
+            self.queried.get_or_init(|| queried);
+        }
+        let bitstream = self.kind.bitstream;
+        let probed = if self.kind.driver.is_empty() {
+            probe_decoder(self, bitstream.flat(), FLAT_SIDE)
+        } else {
+            let packet = bitstream.flat_420().map_err(|error| failed(info.name, &[], &error.to_string()))?;
+            probe_decoder(self, &packet, FLAT_420_SIDE)
+        };
+        probed.map_err(|reason| failed(info.name, self.kind.driver, &reason))
     }
 
     fn encoder(&self, _spec: GroupSpec, _options: &EncodeOptions) -> Result<Box<dyn Encoder>> {
-        Err(Error::unsupported(format!("{} only decodes", self.0.info.name)))
+        Err(Error::unsupported(format!("{} only decodes", self.kind.info.name)))
     }
 
     fn decoder(&self, spec: GroupSpec) -> Result<Box<dyn Decoder>> {
-        self.0.info.capabilities.check(self.0.info.name, &spec)?;
-        Ok(Box::new(VideoDecoder::new(self.0.info.name, self.0.libraries, self.0.bitstream, spec)?))
+        self.info().capabilities.check(self.kind.info.name, &spec)?;
+        Ok(Box::new(VideoDecoder::new(self.kind.info.name, self.kind.libraries, self.kind.bitstream, spec)?))
     }
 }

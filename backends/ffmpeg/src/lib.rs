@@ -14,6 +14,7 @@ mod backend;
 mod context;
 mod decode;
 mod decoders;
+mod driver;
 mod encode;
 mod encoders;
 mod frame;

@@ -11,6 +11,7 @@ use telecine_core::{BackendInfo, Capabilities, CodecId, Effort, Tier, Tools, Una
 use telecine_video::{Bitstream, Ladder};
 
 use crate::decoders::DecoderKind;
+use crate::driver;
 use crate::encoders::{DEPTHS, EncoderKind, Request, Setting, by_depth};
 
 const CUDA: &str = "libcuda.so.1";
@@ -39,7 +40,7 @@ pub(crate) static DECODERS: [DecoderKind; 3] = [
     decoder("nvdec-av1", &["av1_cuvid"], CodecId::AV1, Bitstream::Av1, &[8, 10], 8192),
 ];
 
-/// Sizes from NVIDIA's Video Codec SDK documentation; a device that takes less says so when it is opened.
+/// Sizes from NVIDIA's Video Codec SDK documentation, until the driver was asked for those of the device.
 const fn capabilities(lossless: bool, depths: &'static [u8], least: u32, most: u32) -> Capabilities {
     Capabilities {
         lossless,
@@ -170,4 +171,83 @@ pub(crate) fn find_driver(backend: &'static str, libraries: &[&str]) -> Result<(
         }
     }
     Ok(())
+}
+
+/// What the device's driver says that an engine takes, within what this crate can feed it; `None` without an engine.
+///
+/// Minimum and maximum sizes are those of all the depths that the device has, so that any of them takes any size.
+///
+/// # Errors
+/// [`Unavailable::Device`] where the device has not the codec at any depth.
+pub(crate) fn query(info: &BackendInfo, driver: &[&str]) -> Result<Option<BackendInfo>, Unavailable> {
+    let &[cuda, engine] = driver else { return Ok(None) };
+    let ask = if info.encodes { driver::encoder } else { driver::decoder };
+    narrow(info, |depth| ask(cuda, engine, info.codec, depth)).map(Some)
+}
+
+/// The same with what `ask` says of a depth.
+fn narrow(
+    info: &BackendInfo,
+    ask: impl Fn(u8) -> Result<driver::Limits, String>,
+) -> Result<BackendInfo, Unavailable> {
+    let mut narrowed = info.clone();
+    let Capabilities { depths, width, height, .. } = &mut narrowed.capabilities;
+    let (mut taken, mut refusal) = (Vec::new(), String::new());
+    for &depth in info.capabilities.depths {
+        match ask(depth) {
+            Ok(limits) => {
+                let least = |before: u32, here: u32| before.max(here.next_multiple_of(2));
+                *width = least(*width.start(), limits.width.0)..=limits.width.1.min(*width.end()) & !1;
+                *height = least(*height.start(), limits.height.0)..=limits.height.1.min(*height.end()) & !1;
+                taken.push(depth);
+            }
+            // The first one says it of the depth that every device with the engine has.
+            Err(reason) if refusal.is_empty() => refusal = reason,
+            Err(_) => {}
+        }
+    }
+    *depths = match taken[..] {
+        [8] => &[8],
+        [10] => &[10],
+        [8, 10] => &[8, 10],
+        _ => return Err(Unavailable::Device { backend: info.name, reason: refusal }),
+    };
+    if width.is_empty() || height.is_empty() {
+        let reason = format!("the driver's sizes leave none: {width:?} × {height:?}");
+        return Err(Unavailable::Device { backend: info.name, reason });
+    }
+    Ok(narrowed)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
+    use super::*;
+    use crate::driver::Limits;
+
+    #[test]
+    fn capabilities_are_narrowed_to_what_the_driver_says() {
+        let info = &ENCODERS[0].info;
+        let limits = Limits { width: (129, 4096), height: (33, 4097), engines: 1 };
+        let narrowed = narrow(info, |_| Ok(limits)).unwrap().capabilities;
+        // Least sizes of the documentation stay; sizes are even, as the pictures are of 4:2:0.
+        assert_eq!((narrowed.width, narrowed.height), (256..=4096, 256..=4096));
+        assert_eq!(narrowed.depths, [8, 10]);
+        let wide = Limits { width: (301, 16_384), height: (301, 16_384), engines: 1 };
+        assert_eq!(narrow(info, |_| Ok(wide)).unwrap().capabilities.width, 302..=8192);
+        let shallow = |depth| if depth == 8 { Ok(limits) } else { Err("no 10 bits".to_owned()) };
+        assert_eq!(narrow(info, shallow).unwrap().capabilities.depths, [8]);
+    }
+
+    #[test]
+    fn a_device_without_the_engine_is_unavailable() {
+        let info = &DECODERS[2].info;
+        let error = narrow(info, |_| Err("Device 7: no such codec".to_owned())).unwrap_err();
+        assert!(
+            matches!(&error, Unavailable::Device { reason, .. } if reason.contains("Device 7")),
+            "{error:?}"
+        );
+        let none = Limits { width: (1, 2), height: (1, 2), engines: 1 };
+        assert!(matches!(narrow(info, |_| Ok(none)), Err(Unavailable::Device { .. })));
+    }
 }

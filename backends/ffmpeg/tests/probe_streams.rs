@@ -5,7 +5,7 @@ use std::path::Path;
 
 use telecine_core::{Backend, EncodeOptions, GroupSpec, Limits, Quality};
 use telecine_ffmpeg::FfmpegEncoder;
-use telecine_video::FLAT;
+use telecine_video::{Bitstream, FLAT, FLAT_420_SIDE};
 
 const NAMES: [(&str, &str); 3] = [("x265", "flat.hevc"), ("x264", "flat.h264"), ("libaom", "flat.obu")];
 
@@ -21,5 +21,20 @@ fn write_probe_streams() {
         encoder.encode(&vec![FLAT; spec.samples()], Quality::Step(4.0), &mut packet).unwrap();
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../video/src/probe").join(file);
         std::fs::write(path, packet).unwrap();
+    }
+}
+
+/// What NVDEC is probed with is what software decodes, too.
+#[test]
+fn the_flat_pictures_of_420_are_flat() {
+    for backend in telecine_ffmpeg::FfmpegDecoder::software() {
+        let bitstream = match backend.info().name {
+            "hevc" => Bitstream::Hevc,
+            "h264" => Bitstream::Avc,
+            _ => Bitstream::Av1,
+        };
+        let packet = bitstream.flat_420().unwrap();
+        telecine_video::probe_decoder(&backend, &packet, FLAT_420_SIDE).unwrap();
+        assert!(telecine_video::probe_decoder(&backend, &packet[..packet.len() - 9], FLAT_420_SIDE).is_err());
     }
 }

@@ -76,7 +76,7 @@ fn a_tool_that_is_kept_from_an_encoder_costs_bytes_or_is_refused() {
     let columns = plane(&|_, column| 20 + (column * 7919 + column * column * 31) % 199);
     let squares = plane(&|row, column| match row {
         0..64 => 20 + (row / 8 * 5119 + column / 8 * 7919) % 199,
-        _ => (128.0 + 60.0 * ((row + 2 * column) as f64 / 16.0).sin()) as usize,
+        _ => (128.0 + 60.0 * ((row + 2 * column) as f64 / 16.0).sin()).round() as usize,
     });
     let all = Tools::ALL;
     let kept = [

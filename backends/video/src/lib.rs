@@ -15,5 +15,5 @@ mod stored;
 
 pub use bitstream::Bitstream;
 pub use ladder::Ladder;
-pub use probe::{FLAT, probe_decoder, probe_encoder};
+pub use probe::{FLAT, FLAT_420_SIDE, FLAT_SIDE, probe_decoder, probe_encoder};
 pub use stored::{read_stored, store, stored_len};

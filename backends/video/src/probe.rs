@@ -4,8 +4,12 @@ use telecine_core::{Backend, EncodeOptions, GroupSpec, Limits, Quality, Result};
 
 use crate::Bitstream;
 
-/// The samples of [`Bitstream::flat`], 64 × 64 of 8 bits.
+/// The samples of [`Bitstream::flat`] and [`Bitstream::flat_420`], of 8 bits.
 pub const FLAT: u16 = 77;
+/// Rows and columns of [`Bitstream::flat`].
+pub const FLAT_SIDE: u32 = 64;
+/// Rows and columns of [`Bitstream::flat_420`]: hardware takes no less than 144.
+pub const FLAT_420_SIDE: u32 = 256;
 
 impl Bitstream {
     /// A packet of one group of 64 × 64 samples of 8 bits, all of them [`FLAT`].
@@ -15,6 +19,23 @@ impl Bitstream {
             Self::Avc => include_bytes!("probe/flat.h264"),
             Self::Av1 => include_bytes!("probe/flat.obu"),
         }
+    }
+
+    /// A packet of one group of 256 × 256 samples, luma of a picture of 4:2:0 with constant chroma: what hardware
+    /// decodes. `ffmpeg`'s libx265, libx264 and libaom made the streams.
+    ///
+    /// # Errors
+    /// None: the streams are whole.
+    pub fn flat_420(self) -> Result<Vec<u8>> {
+        let stream: &[u8] = match self {
+            Self::Hevc => include_bytes!("probe/flat420.hevc"),
+            Self::Avc => include_bytes!("probe/flat420.h264"),
+            Self::Av1 => include_bytes!("probe/flat420.obu"),
+        };
+        let mut packet = Vec::with_capacity(stream.len());
+        self.append(stream, 0, &mut packet)?;
+        self.finish(&mut packet);
+        Ok(packet)
     }
 }
 
@@ -38,15 +59,15 @@ pub fn probe_encoder(backend: &dyn Backend) -> Result<(), String> {
     Ok(())
 }
 
-/// Decodes a tiny group.
+/// Decodes a flat group of `side` × `side` samples.
 ///
 /// # Errors
 /// What went wrong, in words.
-pub fn probe_decoder(backend: &dyn Backend, bitstream: Bitstream) -> Result<(), String> {
+pub fn probe_decoder(backend: &dyn Backend, packet: &[u8], side: u32) -> Result<(), String> {
     let work = || -> Result<Vec<u16>> {
-        let spec = GroupSpec::new(1, 64, 64, 8, &Limits::default())?;
+        let spec = GroupSpec::new(1, side, side, 8, &Limits::default())?;
         let mut samples = vec![0; spec.samples()];
-        backend.decoder(spec)?.decode(bitstream.flat(), &mut samples)?;
+        backend.decoder(spec)?.decode(packet, &mut samples)?;
         Ok(samples)
     };
     let samples = work().map_err(|error| format!("decoding a flat picture: {error}"))?;

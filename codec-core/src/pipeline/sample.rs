@@ -58,11 +58,13 @@ pub(super) struct Sample<'a> {
 }
 
 impl<'a> Sample<'a> {
-    /// At most a quarter of the tensor, evenly spread over its chunks; tiny tensors whole.
+    /// At most a quarter of the tensor, evenly spread over its chunks, but one strip of enough rows at least; tiny tensors
+    /// whole.
     pub(super) fn take(job: &Job<'_, 'a>) -> Self {
         let (values, cols) = (job.matrix.values(), job.matrix.cols);
-        let wanted = (values / 4).min(SAMPLE_VALUES).max(WHOLE_VALUES.min(values));
-        let strip_values = STRIP_VALUES.max(STRIP_ROWS * cols);
+        let strip_values = STRIP_VALUES.max(STRIP_ROWS.saturating_mul(cols));
+        let least = WHOLE_VALUES.max(strip_values).min(values);
+        let wanted = (values / 4).min(SAMPLE_VALUES).max(least);
         let strips = (wanted / strip_values).clamp(1, STRIPS.min(job.chunks.len()));
         let strip_rows = (wanted / strips).div_ceil(cols);
         let strips = (0..strips).map(|strip| {

@@ -1,6 +1,7 @@
 //! One module per table.
 
 mod allocation;
+mod calibrate;
 mod reference;
 mod weights;
 
@@ -14,6 +15,7 @@ use crate::args::{Cli, Command};
 pub fn run(cli: &Cli) -> Result<()> {
     match &cli.command {
         Command::Reference(common) => reference::run(common),
+        Command::Calibrate(common) => calibrate::run(common),
         Command::Allocation(args) => allocation::run(args),
         Command::Weights(args) => weights::run(args),
     }
