@@ -13,7 +13,7 @@ compile_error!(
 ///
 /// `native`, `zstd` and `raw` are always there. The feature `ffmpeg` brings `x265`, `x264`, `libaom`, `hevc`, `h264` and
 /// `av1`; the feature `av1` `rav1e` and `dav1d`, and `av1-rust` `rav1e` and `rav1d`; `nvenc` and `nvdec` those
-/// of NVIDIA's engines. What is left out is known by name, so that messages can say which feature brings it.
+/// of NVIDIA's engines, and `vulkan` those of Vulkan Video. What is left out is known by name, so that messages can say which feature brings it.
 pub fn default_registry() -> Registry {
     let mut registry = Registry::new();
     let always: [Arc<dyn Backend>; 3] = [
@@ -32,6 +32,11 @@ pub fn default_registry() -> Registry {
     let backends = backends.chain(telecine_ffmpeg::FfmpegEncoder::nvenc().into_iter().map(boxed));
     #[cfg(feature = "nvdec")]
     let backends = backends.chain(telecine_ffmpeg::FfmpegDecoder::nvdec().into_iter().map(boxed));
+    #[cfg(feature = "vulkan")]
+    let backends = backends.chain([
+        Arc::new(telecine_vulkan::VulkanEncoder::default()) as Arc<dyn Backend>,
+        Arc::new(telecine_vulkan::VulkanDecoder::default()),
+    ]);
     for backend in backends {
         // Names are distinct: the test below builds this registry.
         let _ = registry.register(backend);
@@ -66,6 +71,8 @@ const OPTIONAL: &[(&str, CodecId, &str)] = &[
     ("nvdec-hevc", CodecId::HEVC, "nvdec"),
     ("nvdec-h264", CodecId::AVC, "nvdec"),
     ("nvdec-av1", CodecId::AV1, "nvdec"),
+    ("vulkan-h264", CodecId::AVC, "vulkan"),
+    ("vulkan-h264-decode", CodecId::AVC, "vulkan"),
 ];
 
 /// The backends that choose among the processor's instructions, once for each set that this machine has, named after it.
