@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::{Device, Module, Tensor};
-use rand::rngs::SmallRng;
 use rand::SeedableRng;
+use rand::rngs::SmallRng;
 use rand_distr::{Distribution, StandardNormal};
 use telecine::Importance;
 
-use crate::{Error, Result};
 use crate::model::{Linear, untouched, weight_name};
 use crate::setup::{Setup, WINDOW};
+use crate::{Error, Result};
 
 /// Statistics of the inputs of one or more projections.
 #[derive(Debug, Clone)]
@@ -133,7 +133,10 @@ impl Setup {
     /// What the runtime refuses.
     pub fn importances_of_text(&self, windows: usize) -> Result<HashMap<String, Arc<Importance>>> {
         let inputs = self.calibrate(windows)?;
-        inputs.iter().map(|(name, inputs)| Ok((name.clone(), Arc::new(Importance::new(&inputs.squares()?)?)))).collect()
+        inputs
+            .iter()
+            .map(|(name, inputs)| Ok((name.clone(), Arc::new(Importance::new(&inputs.squares()?)?))))
+            .collect()
     }
 
     /// Sensitivities of the projections, kept in a file: measured on text that the model came up with itself, or on the
@@ -155,8 +158,10 @@ impl Setup {
                 }
                 Basis::Text => &self.validation[..TOKENS],
             };
-            let found = self.sensitivities(tokens, &mut |name, cost| eprintln!("telecine-eval: {name}: {cost:.4}"))?;
-            let json = serde_json::to_string_pretty(&found).map_err(|error| Error::input(error.to_string()))?;
+            let found =
+                self.sensitivities(tokens, &mut |name, cost| eprintln!("telecine-eval: {name}: {cost:.4}"))?;
+            let json =
+                serde_json::to_string_pretty(&found).map_err(|error| Error::input(error.to_string()))?;
             let part = path.with_extension("part");
             std::fs::write(&part, json).map_err(|error| Error::io(&part, error))?;
             std::fs::rename(&part, &path).map_err(|error| Error::io(&path, error))?;
@@ -186,8 +191,7 @@ impl Setup {
             // A head of queries sees the values of its group's head.
             let values: Vec<f32> = through("self_attn.v_proj")?.sqr()?.mean(0)?.to_vec1()?;
             let group = hidden / values.len();
-            let squares: Vec<f32> =
-                (0..hidden).map(|at| values[at / dim / group * dim + at % dim]).collect();
+            let squares: Vec<f32> = (0..hidden).map(|at| values[at / dim / group * dim + at % dim]).collect();
             out.insert(weight_name(layer, "self_attn.o_proj"), Arc::new(Importance::new(&squares)?));
         }
         Ok(out)

@@ -110,6 +110,7 @@ impl Setup {
 }
 
 /// How the projections are packed.
+#[derive(Clone, Copy)]
 pub struct Packing<'p> {
     /// Codes them.
     pub codec: &'p Codec,

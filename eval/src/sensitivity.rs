@@ -24,7 +24,11 @@ impl Setup {
     ///
     /// # Errors
     /// What the runtime refuses.
-    pub fn sensitivities(&self, tokens: &[u32], said: &mut dyn FnMut(&str, f64)) -> Result<BTreeMap<String, f64>> {
+    pub fn sensitivities(
+        &self,
+        tokens: &[u32],
+        said: &mut dyn FnMut(&str, f64),
+    ) -> Result<BTreeMap<String, f64>> {
         let reference = self.model.forward(tokens, 0, None, &mut untouched)?;
         let mut rng = SmallRng::seed_from_u64(20_261_126);
         let mut out = BTreeMap::new();

@@ -29,7 +29,7 @@ fn write(path: &Path) -> Result<(), safetensors::SafeTensorError> {
     let mut views = Vec::with_capacity(sources.len());
     for (source, bytes) in sources.iter().zip(&bytes) {
         let shape = vec![source.values.len() / source.columns, source.columns];
-        views.push((source.name.clone(), TensorView::new(Dtype::F32, shape, bytes)?));
+        views.push((source.name.replace('.', ","), TensorView::new(Dtype::F32, shape, bytes)?));
     }
     serialize_to_file(views, None, path)
 }

@@ -171,7 +171,7 @@ impl Coder<'_> {
         let spec = GroupSpec { frames: 2, ..self.spec };
         let coder = Coder { spec, samples: &alike, ..*self };
         let length = |inter: bool| -> Result<usize> {
-            let coded = coder.code(options.with_inter(inter), Quality::Step(8.0))?;
+            let coded = coder.code(options.with_inter(inter), Quality::Step(2.0))?;
             Ok(coded.map_or(usize::MAX, |(bytes, _)| bytes))
         };
         Ok(length(true)? < length(false)?)

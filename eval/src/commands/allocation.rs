@@ -22,66 +22,52 @@ pub(super) fn run(args: &TableArgs) -> Result<()> {
     let mut rows = Rows::open("allocation", &windows, args.common.json.as_deref(), args.only.as_deref())?;
     let mut setup = Setup::open(&args.common.cache, &windows)?;
     let codec = Codec::new();
-    let own = setup.kept_sensitivities(Basis::OwnText)?;
-    let text = setup.kept_sensitivities(Basis::Text)?;
+    let own_map = setup.kept_sensitivities(Basis::OwnText)?;
+    let text_map = setup.kept_sensitivities(Basis::Text)?;
     let by_weights = setup.importances_of_weights()?;
     let by_text = setup.importances_of_text(CALIBRATION)?;
-    let own = |name: &str| own.get(name).copied().unwrap_or(1.0);
-    let text = |name: &str| text.get(name).copied().unwrap_or(1.0);
-    let by_weights = |name: &str| by_weights.get(name).cloned();
-    let by_text = |name: &str| by_text.get(name).cloned();
+    let own = |name: &str| own_map.get(name).copied().unwrap_or(1.0);
+    let text = |name: &str| text_map.get(name).copied().unwrap_or(1.0);
+    let weights_importance = |name: &str| by_weights.get(name).cloned();
+    let text_importance = |name: &str| by_text.get(name).cloned();
     let last = setup.config.num_hidden_layers - 1;
+    #[expect(clippy::cast_precision_loss, reason = "numbers of layers")]
+    let slopes = SLOPES.map(|slope| move |name: &str| slope * (layer(name) as f64 / last as f64 - 0.5));
     for bits in BITS {
-        let mut put = |series: &str, change: &dyn Fn(&mut Packing<'_>)| {
-            rows.measure(series, &format!("{bits} bits"), &mut || {
-                let mut packing = Packing::new(&codec, bits);
-                change(&mut packing);
+        let even = Packing::new(&codec, bits);
+        let auto = Packing { allocation: Allocation::Auto, ..even };
+        let mut ways = vec![
+            ("even".to_owned(), even),
+            ("equal nmse".to_owned(), Packing { allocation: Allocation::Nmse, ..even }),
+        ];
+        for (slope, offset) in SLOPES.iter().zip(&slopes) {
+            ways.push((format!("layer-linear {slope:+}"), Packing { offset, ..even }));
+        }
+        for effort in [Effort::Balanced, Effort::Best] {
+            let auto = Packing { effort, ..auto };
+            let suffix = if effort == Effort::Best { ", best effort" } else { "" };
+            let by_own = Packing { sensitivity: &own, ..auto };
+            let by_text = Packing { sensitivity: &text, ..auto };
+            ways.extend([
+                (format!("auto{suffix}"), auto),
+                (format!("sensitivity, own text{suffix}"), by_own),
+                (
+                    format!("sensitivity, own text + importance by weights{suffix}"),
+                    Packing { importance: &weights_importance, ..by_own },
+                ),
+                (format!("sensitivity, text{suffix}"), by_text),
+                (
+                    format!("sensitivity + importance, text{suffix}"),
+                    Packing { importance: &text_importance, ..by_text },
+                ),
+            ]);
+        }
+        for (series, packing) in ways {
+            rows.measure(&series, &format!("{bits} bits"), &mut || {
                 let (projections, coded) = setup.through_a_file(&packing)?;
                 let model = setup.with_projections(&projections)?;
                 Ok((coded, setup.quality(&model)?))
-            })
-        };
-        put("even", &|_| ())?;
-        put("equal nmse", &|packing| packing.allocation = Allocation::Nmse)?;
-        put("auto", &|packing| packing.allocation = Allocation::Auto)?;
-        put("auto, best effort", &|packing| {
-            (packing.allocation, packing.effort) = (Allocation::Auto, Effort::Best);
-        })?;
-        for effort in [Effort::Balanced, Effort::Best] {
-            let suffix = if effort == Effort::Best { ", best effort" } else { "" };
-            let start = |packing: &mut Packing<'_>| {
-                (packing.allocation, packing.effort) = (Allocation::Auto, effort);
-            };
-            put(&format!("sensitivity, own text{suffix}"), &|packing| {
-                start(packing);
-                packing.sensitivity = &own;
             })?;
-            put(&format!("sensitivity, own text + importance by weights{suffix}"), &|packing| {
-                start(packing);
-                (packing.sensitivity, packing.importance) = (&own, &by_weights);
-            })?;
-            put(&format!("sensitivity, text{suffix}"), &|packing| {
-                start(packing);
-                packing.sensitivity = &text;
-            })?;
-            put(&format!("sensitivity + importance, text{suffix}"), &|packing| {
-                start(packing);
-                (packing.sensitivity, packing.importance) = (&text, &by_text);
-            })?;
-        }
-        for slope in SLOPES {
-            #[expect(clippy::cast_precision_loss, reason = "numbers of layers")]
-            let offset = |name: &str| slope * (layer(name) as f64 / last as f64 - 0.5);
-            let mut put_linear = || {
-                rows.measure(&format!("layer-linear {slope:+}"), &format!("{bits} bits"), &mut || {
-                    let mut packing = Packing::new(&codec, bits);
-                    packing.offset = &offset;
-                    let (projections, coded) = setup.through_a_file(&packing)?;
-                    let model = setup.with_projections(&projections)?;
-                    Ok((coded, setup.quality(&model)?))
-                })
-            };
-            put_linear()?;
         }
     }
     Ok(())

@@ -25,6 +25,9 @@ pub(super) fn run(common: &Common) -> Result<()> {
     };
     write("importance-weights.safetensors", setup.importances_of_weights()?)?;
     write("importance-text.safetensors", setup.importances_of_text(CALIBRATION)?)?;
-    println!("{}: sensitivity-own.json, sensitivity-text.json, importance-weights.safetensors, importance-text.safetensors", setup.folder.display());
+    println!(
+        "{}: sensitivity-own.json, sensitivity-text.json, importance-weights.safetensors, importance-text.safetensors",
+        setup.folder.display()
+    );
     Ok(())
 }
