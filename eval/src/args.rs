@@ -28,6 +28,10 @@ pub enum Command {
     Weights(TableArgs),
     /// Allocation: the same bits spread over the tensors in several ways.
     Allocation(TableArgs),
+    /// KV cache: keys and values at 1 to 4 bits per value.
+    Cache(TableArgs),
+    /// Activations: what goes between the stages of a pipeline, at 2 to 6 bits per value.
+    Activations(TableArgs),
 }
 
 /// What tables take.

@@ -1,6 +1,8 @@
 //! One module per table.
 
+mod activations;
 mod allocation;
+mod cache;
 mod calibrate;
 mod reference;
 mod weights;
@@ -16,6 +18,8 @@ pub fn run(cli: &Cli) -> Result<()> {
     match &cli.command {
         Command::Reference(common) => reference::run(common),
         Command::Calibrate(common) => calibrate::run(common),
+        Command::Activations(args) => activations::run(args),
+        Command::Cache(args) => cache::run(args),
         Command::Allocation(args) => allocation::run(args),
         Command::Weights(args) => weights::run(args),
     }

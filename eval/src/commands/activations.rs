@@ -1,0 +1,156 @@
+//! Activations between the stages of a pipeline: the residual stream, compressed where it goes from device to device.
+
+use std::sync::Arc;
+
+use candle_core::{Device, Tensor};
+use half::bf16;
+use telecine::{Basis, Chain, Codec, Encoding, Target, TensorBuf, TransformChoice};
+
+use crate::Result;
+use crate::args::TableArgs;
+use crate::candle::{from_candle, to_candle};
+use crate::klt::{BASIS_BITS, basis};
+use crate::rows::{Coded, Rows};
+use crate::setup::{Setup, WINDOW, seconds};
+
+/// Total bits per value of the table.
+const BITS: [f64; 6] = [2.0, 2.5, 3.0, 3.5, 4.0, 6.0];
+/// Stages of the pipeline.
+const STAGES: usize = 4;
+/// Rows of more than this times the median energy are kept as bf16: attention sinks, wherever they stand.
+const SINK: f32 = 25.0;
+/// Tokens over which bases are shared out.
+const TOKENS: usize = 32_768;
+
+/// What one stage hands to the next.
+struct Link<'l> {
+    codec: &'l Codec,
+    encoding: Encoding,
+    isolate: bool,
+}
+
+/// Bits, values, squared error and squares of what was coded.
+#[derive(Debug, Clone, Copy, Default)]
+struct Tally {
+    bits: u64,
+    values: u64,
+    error: f64,
+    energy: f64,
+}
+
+impl Link<'_> {
+    fn pass(&self, stream: &Tensor, tally: &mut Tally) -> Result<Tensor> {
+        let (rows, cols) = stream.dims2()?;
+        let buffer = from_candle(stream)?;
+        let values = buffer.to_f32();
+        let energies: Vec<f32> =
+            values.chunks_exact(cols).map(|row| row.iter().map(|v| v * v).sum::<f32>()).collect();
+        let mut sorted = energies.clone();
+        sorted.sort_by(f32::total_cmp);
+        let limit = if self.isolate { SINK * sorted[rows / 2] } else { f32::INFINITY };
+        let mut rest = Vec::with_capacity(values.len());
+        for (row, energy) in values.chunks_exact(cols).zip(&energies) {
+            if *energy <= limit {
+                rest.extend_from_slice(row);
+            }
+        }
+        let kept = rest.len() / cols;
+        let encoded = self
+            .codec
+            .encode(&TensorBuf::from_f32(&[kept as u64, cols as u64], &rest)?.view()?, &self.encoding)?;
+        let decoded = self.codec.decode(&encoded)?.to_f32();
+        let mut decoded = decoded.chunks_exact(cols);
+        let mut back = Vec::with_capacity(values.len());
+        for (row, energy) in values.chunks_exact(cols).zip(&energies) {
+            if *energy <= limit {
+                back.extend_from_slice(decoded.next().unwrap_or(row));
+            } else {
+                back.extend(row.iter().map(|value| bf16::from_f32(*value).to_f32()));
+            }
+        }
+        // One bit for each row says which kind it is.
+        let exact = (rows - kept) as u64 * (16 * cols) as u64;
+        tally.bits += 8 * encoded.report.bytes + exact + if self.isolate { rows as u64 } else { 0 };
+        tally.values += (rows * cols) as u64;
+        for (value, other) in values.iter().zip(&back) {
+            tally.error += f64::from(value - other).powi(2);
+            tally.energy += f64::from(*value).powi(2);
+        }
+        to_candle(&TensorBuf::from_f32(&[rows as u64, cols as u64], &back)?, &Device::Cpu)
+    }
+}
+
+/// The layers behind which a stage ends.
+fn ends(layers: usize) -> Vec<usize> {
+    (1..STAGES).map(|stage| stage * layers / STAGES - 1).collect()
+}
+
+/// By end of a stage: the basis of what goes over it.
+fn bases(setup: &Setup, ends: &[usize]) -> Result<Vec<Arc<Basis>>> {
+    let mut seen: Vec<Option<Tensor>> = vec![None; ends.len()];
+    let window = setup.validation.chunks_exact(WINDOW).next().unwrap_or(&setup.validation);
+    setup.model.forward(window, 0, None, &mut |layer, stream| {
+        if let Some(at) = ends.iter().position(|end| *end == layer) {
+            // The first token is a sink.
+            seen[at] = Some(stream.narrow(0, 1, stream.dim(0)? - 1)?);
+        }
+        Ok(stream)
+    })?;
+    seen.iter().flatten().map(basis).collect()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "ratios")]
+pub(super) fn run(args: &TableArgs) -> Result<()> {
+    let windows = args.common.windows()?;
+    let mut rows = Rows::open("activations", &windows, args.common.json.as_deref(), args.only.as_deref())?;
+    let mut setup = Setup::open(&args.common.cache, &windows)?;
+    let codec = Codec::new();
+    let ends = ends(setup.config.num_hidden_layers);
+    let bases = bases(&setup, &ends)?;
+    let ways = [
+        ("none, sinks inside", Some("none"), false, false),
+        ("none", Some("none"), true, false),
+        ("hadamard", Some("hadamard"), true, false),
+        ("auto", None, true, false),
+        ("centre + KLT", Some("centre"), true, true),
+    ];
+    for (series, chain, isolate, klt) in ways {
+        for bits in BITS {
+            let hidden = setup.config.hidden_size as f64;
+            let once = if klt { BASIS_BITS as f64 * hidden / TOKENS as f64 } else { 0.0 };
+            rows.measure(series, &format!("{bits} bits"), &mut || {
+                let start = std::time::Instant::now();
+                let mut links = Vec::new();
+                for basis in &bases {
+                    let mut encoding = Encoding::new(Target::Bits(bits - once));
+                    if let Some(chain) = chain {
+                        let mut chain = chain.to_owned();
+                        if klt {
+                            chain = format!("{chain}+klt({:016x})", basis.id());
+                            encoding.bases = vec![basis.clone()];
+                        }
+                        let find = |id: u64| (basis.id() == id).then(|| basis.clone());
+                        encoding.transform = TransformChoice::Chain(Chain::parse(&chain, &find)?);
+                    }
+                    links.push(Link { codec: &codec, encoding, isolate });
+                }
+                let mut tally = Tally::default();
+                let model = setup.model.clone();
+                let quality = setup.quality_with(&mut |tokens| {
+                    model.forward(tokens, 0, None, &mut |layer, stream| match ends
+                        .iter()
+                        .position(|end| *end == layer)
+                    {
+                        Some(at) => links[at].pass(&stream, &mut tally),
+                        None => Ok(stream),
+                    })
+                })?;
+                let total = tally.bits as f64 / tally.values as f64 + once;
+                let note = if klt { format!("the basis at {TOKENS} tokens") } else { String::new() };
+                let nmse = tally.error / tally.energy;
+                Ok((Coded { bits: total, nmse, seconds: seconds(start), note }, quality))
+            })?;
+        }
+    }
+    Ok(())
+}
