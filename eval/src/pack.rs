@@ -86,7 +86,7 @@ impl Setup {
         let tensors =
             names.iter().map(|name| from_candle(&self.weights[name])).collect::<Result<Vec<TensorBuf>>>()?;
         let values = tensors.iter().map(|tensor| tensor.shape.iter().product::<u64>());
-        let demands: Vec<(u64, f64)> =
+        let demands: Vec<(u64, Option<f64>)> =
             values.zip(names).map(|(values, name)| (values, (packing.sensitivity)(name))).collect();
         let levels = allocation.levels(&demands);
         let items = tensors.par_iter().zip(&encodings).zip(levels).enumerate().map(
@@ -123,7 +123,7 @@ pub struct Packing<'p> {
     /// How bits are spread.
     pub allocation: Allocation,
     /// What an error in each projection costs.
-    pub sensitivity: &'p (dyn Fn(&str) -> f64 + Sync),
+    pub sensitivity: &'p (dyn Fn(&str) -> Option<f64> + Sync),
     /// Bits that each projection gets on top.
     pub offset: &'p (dyn Fn(&str) -> f64 + Sync),
     /// How much each column of a projection counts.
@@ -139,7 +139,7 @@ impl<'p> Packing<'p> {
             id: CodecId::NATIVE,
             effort: Effort::Balanced,
             allocation: Allocation::default(),
-            sensitivity: &|_| 1.0,
+            sensitivity: &|_| None,
             offset: &|_| 0.0,
             importance: &|_| None,
         }

@@ -1,16 +1,15 @@
 //! What an error in each projection costs the model, measured by noise on one after the other.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use candle_core::{D, Device, Tensor};
-use candle_nn::Linear;
+use candle_core::{D, DType, Device, Tensor};
+use candle_nn::VarBuilder;
 use candle_nn::ops::log_softmax;
 use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
 
-use crate::model::{PlainCache, untouched, weight_name};
+use crate::model::{Llama, PlainCache, untouched};
 use crate::setup::Setup;
 use crate::{Error, Result};
 
@@ -20,7 +19,8 @@ const NOISE: f64 = 0.01;
 const ROWS: usize = 256;
 
 impl Setup {
-    /// Divergence from the reference in nats per token, over the normalised error of each projection alone.
+    /// Divergence from the reference in nats per token, over the normalised error of each projection alone, and of
+    /// embedding and head.
     ///
     /// # Errors
     /// What the runtime refuses.
@@ -32,24 +32,24 @@ impl Setup {
         let reference = self.model.forward(tokens, 0, None, &mut untouched)?;
         let mut rng = SmallRng::seed_from_u64(20_261_126);
         let mut out = BTreeMap::new();
-        for layer in 0..self.config.num_hidden_layers {
-            for (index, (part, ..)) in self.config.projections().into_iter().enumerate() {
-                let name = weight_name(layer, part);
-                let weight = &self.weights[&name];
-                let power = f64::from(weight.sqr()?.mean_all()?.to_scalar::<f32>()?);
-                #[expect(clippy::cast_possible_truncation, reason = "a deviation")]
-                let deviation = (power * NOISE).sqrt() as f32;
-                let noise: Vec<f32> = (0..weight.elem_count())
-                    .map(|_| -> f32 { StandardNormal.sample(&mut rng) })
-                    .map(|value| value * deviation)
-                    .collect();
-                let noisy = (weight + Tensor::from_vec(noise, weight.shape(), &Device::Cpu)?)?;
-                let mut model = self.model.clone();
-                model.layers[layer].projections[index] = Arc::new(Linear::new(noisy, None));
-                let cost = divergence(&reference, &model.forward(tokens, 0, None, &mut untouched)?)? / NOISE;
-                said(&name, cost);
-                out.insert(name, cost);
-            }
+        let ends = ["model.embed_tokens.weight", "lm_head.weight"].map(str::to_owned);
+        for name in ends.into_iter().chain(self.projections()) {
+            let weight = &self.weights[&name];
+            let power = f64::from(weight.sqr()?.mean_all()?.to_scalar::<f32>()?);
+            #[expect(clippy::cast_possible_truncation, reason = "a deviation")]
+            let deviation = (power * NOISE).sqrt() as f32;
+            let noise: Vec<f32> = (0..weight.elem_count())
+                .map(|_| -> f32 { StandardNormal.sample(&mut rng) })
+                .map(|value| value * deviation)
+                .collect();
+            let noisy = (weight + Tensor::from_vec(noise, weight.shape(), &Device::Cpu)?)?;
+            let mut weights = self.weights.clone();
+            weights.insert(name.clone(), noisy);
+            let vars = VarBuilder::from_tensors(weights, DType::F32, &Device::Cpu);
+            let model = Llama::load(&self.config, &vars)?;
+            let cost = divergence(&reference, &model.forward(tokens, 0, None, &mut untouched)?)? / NOISE;
+            said(&name, cost);
+            out.insert(name, cost);
         }
         Ok(out)
     }

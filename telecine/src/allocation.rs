@@ -8,7 +8,6 @@ use crate::{Codec, Result};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Allocation {
     /// All the same.
-    #[default]
     Even,
     /// As many as make the normalised errors of all tensors equal.
     Nmse,
@@ -19,6 +18,7 @@ pub enum Allocation {
     /// proportional to `n/s`: reverse water-filling over tensors (Cover & Thomas, Elements of Information Theory,
     /// §10.3.3). Without measured sensitivities all are alike, and small tensors get the more bits: whatever its size, an
     /// error in one changes all that the model computes behind it.
+    #[default]
     Auto,
 }
 
@@ -45,12 +45,21 @@ const PIECES: u64 = 8;
 impl Allocation {
     /// Bits per value by which each tensor's step is to be coarser than the model's mean, from numbers of values and
     /// sensitivities.
+    ///
+    /// Where no sensitivity was measured it counts 1, but as many times more as a tensor has values beyond four times the
+    /// median: a head over a large vocabulary is as sensitive for each value as a layer's matrix (`docs/evidence.md`).
     #[expect(clippy::cast_precision_loss, reason = "a logarithm of it")]
-    pub fn levels(self, tensors: &[(u64, f64)]) -> Vec<f64> {
+    pub fn levels(self, tensors: &[(u64, Option<f64>)]) -> Vec<f64> {
         if self != Self::Auto {
             return vec![0.0; tensors.len()];
         }
-        let level = |&(values, sensitivity): &(u64, f64)| 0.5 * (values.max(1) as f64 / sensitivity).log2();
+        let mut sizes: Vec<u64> = tensors.iter().map(|tensor| tensor.0).filter(|values| *values > 0).collect();
+        sizes.sort_unstable();
+        let large = 4.0 * sizes.get(sizes.len() / 2).map_or(1.0, |median| *median as f64);
+        let level = |&(values, sensitivity): &(u64, Option<f64>)| {
+            let values = values.max(1) as f64;
+            0.5 * (values / sensitivity.unwrap_or((values / large).max(1.0))).log2()
+        };
         let values: f64 = tensors.iter().map(|tensor| tensor.0 as f64).sum();
         let sum: f64 = tensors.iter().map(|tensor| tensor.0 as f64 * level(tensor)).sum();
         let mean = sum / values.max(1.0);
@@ -119,11 +128,19 @@ mod tests {
 
     #[test]
     fn small_and_sensitive_tensors_lie_lower() {
-        let levels = Allocation::Auto.levels(&[(1 << 16, 1.0), (1 << 20, 1.0), (1 << 20, 16.0)]);
+        let levels = Allocation::Auto.levels(&[(1 << 16, Some(1.0)), (1 << 20, Some(1.0)), (1 << 20, Some(16.0))]);
         assert!((levels[1] - levels[0] - 2.0).abs() < 1e-12 && (levels[2] - levels[0]).abs() < 1e-12);
         let mean = levels[0] / 16.0 + levels[1] + levels[2];
         assert!(mean.abs() < 1e-9);
-        assert_eq!(Allocation::Nmse.levels(&[(1, 1.0), (9, 2.0)]), [0.0, 0.0]);
+        assert_eq!(Allocation::Nmse.levels(&[(1, None), (9, Some(2.0))]), [0.0, 0.0]);
+    }
+
+    #[test]
+    fn a_head_over_a_large_vocabulary_lies_no_lower_than_a_tensor_of_four_times_the_median() {
+        let sizes = [1 << 16, 1 << 18, 1 << 18, 1 << 20, 1 << 25];
+        let levels = Allocation::Auto.levels(&sizes.map(|size| (size, None)));
+        assert!((levels[4] - levels[3]).abs() < 1e-12, "{levels:?}");
+        assert!((levels[3] - levels[0] - 2.0).abs() < 1e-12, "{levels:?}");
     }
 
     #[test]

@@ -72,11 +72,13 @@ fn a_tool_that_is_kept_from_an_encoder_costs_bytes_or_is_refused() {
     let plane = |value: &dyn Fn(usize, usize) -> usize| -> Vec<u16> {
         (0..spec.samples()).map(|at| u16::try_from(value(at / 128, at % 128)).unwrap()).collect()
     };
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "68 to 188")]
+    let wave = |phase: f64| (128.0 + 60.0 * phase.sin()).round() as usize;
     // Columns of unlike values, which go on over every block's edge; flat squares of 8 × 8 above a wave longer than a block.
     let columns = plane(&|_, column| 20 + (column * 7919 + column * column * 31) % 199);
     let squares = plane(&|row, column| match row {
         0..64 => 20 + (row / 8 * 5119 + column / 8 * 7919) % 199,
-        _ => (128.0 + 60.0 * ((row + 2 * column) as f64 / 16.0).sin()).round() as usize,
+        _ => wave((row + 2 * column) as f64 / 16.0),
     });
     let all = Tools::ALL;
     let kept = [

@@ -29,7 +29,7 @@ pub(super) fn allocation(args: &PackArgs) -> Allocation {
 pub(super) fn items(model: &Model, plans: &[Plan], spread: &Spread<'_>) -> Result<Vec<BudgetItem>> {
     let codec = Codec::new();
     let pairs: Vec<_> = model.entries().iter().zip(plans).filter(|(_, plan)| !plan.ruled).collect();
-    let sensitivity = |name: &str| spread.sensitivities.map_or(1.0, |by_name| by_name.of(name));
+    let sensitivity = |name: &str| spread.sensitivities.map(|by_name| by_name.of(name));
     let sharing = pairs.iter().map(|(entry, plan)| {
         let values = if plan.shares { entry.values() } else { 0 };
         (values, sensitivity(&entry.name))

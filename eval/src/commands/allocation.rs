@@ -23,18 +23,16 @@ pub(super) fn run(args: &TableArgs) -> Result<()> {
     let mut setup = Setup::open(&args.common.cache, &windows)?;
     let codec = Codec::new();
     let own_map = setup.kept_sensitivities(Basis::OwnText)?;
-    let text_map = setup.kept_sensitivities(Basis::Text)?;
     let by_weights = setup.importances_of_weights()?;
     let by_text = setup.importances_of_text(CALIBRATION)?;
-    let own = |name: &str| own_map.get(name).copied().unwrap_or(1.0);
-    let text = |name: &str| text_map.get(name).copied().unwrap_or(1.0);
+    let own = |name: &str| own_map.get(name).copied();
     let weights_importance = |name: &str| by_weights.get(name).cloned();
     let text_importance = |name: &str| by_text.get(name).cloned();
     let last = setup.config.num_hidden_layers - 1;
     #[expect(clippy::cast_precision_loss, reason = "numbers of layers")]
     let slopes = SLOPES.map(|slope| move |name: &str| slope * (layer(name) as f64 / last as f64 - 0.5));
     for bits in BITS {
-        let even = Packing::new(&codec, bits);
+        let even = Packing { allocation: Allocation::Even, ..Packing::new(&codec, bits) };
         let auto = Packing { allocation: Allocation::Auto, ..even };
         let mut ways = vec![
             ("even".to_owned(), even),
@@ -47,7 +45,6 @@ pub(super) fn run(args: &TableArgs) -> Result<()> {
             let auto = Packing { effort, ..auto };
             let suffix = if effort == Effort::Best { ", best effort" } else { "" };
             let by_own = Packing { sensitivity: &own, ..auto };
-            let by_text = Packing { sensitivity: &text, ..auto };
             ways.extend([
                 (format!("auto{suffix}"), auto),
                 (format!("sensitivity, own text{suffix}"), by_own),
@@ -55,10 +52,9 @@ pub(super) fn run(args: &TableArgs) -> Result<()> {
                     format!("sensitivity, own text + importance by weights{suffix}"),
                     Packing { importance: &weights_importance, ..by_own },
                 ),
-                (format!("sensitivity, text{suffix}"), by_text),
                 (
-                    format!("sensitivity + importance, text{suffix}"),
-                    Packing { importance: &text_importance, ..by_text },
+                    format!("sensitivity, own text + importance, text{suffix}"),
+                    Packing { importance: &text_importance, ..by_own },
                 ),
             ]);
         }
