@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use telecine::{Allocation, Effort, Target};
 
 use crate::failure::{Failure, Result};
+use crate::plan::Workspace;
 
 /// Makes any tensor small, and gets it back.
 #[derive(Parser)]
@@ -32,6 +33,8 @@ pub(crate) enum Command {
     Sweep(SweepArgs),
     /// Take the video codecs apart: what each of their tools is worth on your tensors, beside native.
     Ablate(AblateArgs),
+    /// Work out whether a language model fits on your devices, compressed.
+    Plan(PlanArgs),
     /// List the backends of this build, and whether they work here.
     Backends(BackendsArgs),
     /// Check what every backend guarantees, on this machine.
@@ -277,6 +280,60 @@ pub(crate) struct AblateArgs {
     /// Overwrite the outputs.
     #[arg(long)]
     pub(crate) force: bool,
+}
+
+#[derive(Args)]
+pub(crate) struct PlanArgs {
+    /// The model's config.json, as Hugging Face's models come with one.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) model: PathBuf,
+    /// The devices' memory, in order: COUNTxSIZE joined by commas, in GiB, MiB, GB or MB.
+    #[arg(long, value_name = "LIST")]
+    pub(crate) devices: String,
+    /// Tokens of each sequence; what the model takes at most unless given.
+    #[arg(long, value_name = "TOKENS", value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) context: Option<u64>,
+    /// Bits per value of the projections.
+    #[arg(long, value_name = "BITS")]
+    pub(crate) weights: f64,
+    /// Bits per value of embedding and head; those of the projections unless given.
+    #[arg(long, value_name = "BITS")]
+    pub(crate) embedding: Option<f64>,
+    /// Bits per value of keys and values, of which the first 4 and the last 128 tokens stay bf16.
+    #[arg(long, value_name = "BITS")]
+    pub(crate) kv: f64,
+    /// Sequences at the same time.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) batch: u16,
+    /// Tokens that go through a layer at the same time while a prompt is read.
+    #[arg(long, value_name = "TOKENS", default_value_t = 512, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) step: u16,
+    /// What is decoded at a time.
+    #[arg(long, value_enum, default_value_t = DecodeArg::Chunk)]
+    pub(crate) decode: DecodeArg,
+    /// Chunks that a device decodes at the same time.
+    #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) workers: u16,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub(crate) enum DecodeArg {
+    /// A chunk of 2¹⁸ values: products are taken chunk by chunk.
+    Chunk,
+    /// A whole projection, or a layer's whole keys and values.
+    Tensor,
+}
+
+impl From<DecodeArg> for Workspace {
+    fn from(arg: DecodeArg) -> Self {
+        match arg {
+            DecodeArg::Chunk => Self::Chunk,
+            DecodeArg::Tensor => Self::Tensor,
+        }
+    }
 }
 
 #[derive(Args)]

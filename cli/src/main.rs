@@ -6,6 +6,7 @@ mod args;
 mod bus_error;
 mod commands;
 mod output;
+mod plan;
 mod report;
 mod screen;
 
@@ -31,6 +32,7 @@ fn main() -> ExitCode {
         Command::Compare(args) => commands::compare::run(args),
         Command::Sweep(args) => commands::sweep::run(args),
         Command::Ablate(args) => commands::ablate::run(args),
+        Command::Plan(args) => commands::plan::run(args),
         Command::Backends(args) => commands::backends::run(args),
         Command::Conformance(args) => commands::conformance::run(args),
     };

@@ -1,12 +1,15 @@
 //! What stands before the projections: how much each column of a weight is worth, and how columns go together.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use candle_core::{Device, Module, Tensor};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use rand_distr::{Distribution, StandardNormal};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
 use telecine::Importance;
 
 use crate::model::{Linear, untouched, weight_name};
@@ -87,12 +90,25 @@ const fn source(index: usize) -> usize {
     }
 }
 
+/// What the file holds; made and written when it is missing.
+fn kept<T: Serialize + DeserializeOwned>(path: &Path, make: &mut dyn FnMut() -> Result<T>) -> Result<T> {
+    let about = |error: serde_json::Error| Error::input(format!("{}: {error}", path.display()));
+    if !path.exists() {
+        let json = serde_json::to_string_pretty(&make()?).map_err(about)?;
+        let part = path.with_extension("part");
+        std::fs::write(&part, json).map_err(|error| Error::io(&part, error))?;
+        std::fs::rename(&part, path).map_err(|error| Error::io(path, error))?;
+    }
+    let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
+    serde_json::from_str(&text).map_err(about)
+}
+
 impl Setup {
-    /// Statistics of every projection's inputs on the first windows of the validation text, by the projection's name.
+    /// Statistics of every projection's inputs on some text, a window at a time, by the projection's name.
     ///
     /// # Errors
     /// What the runtime refuses.
-    pub fn calibrate(&self, windows: usize) -> Result<HashMap<String, Arc<Inputs>>> {
+    pub fn calibrate(&self, tokens: &[u32]) -> Result<HashMap<String, Arc<Inputs>>> {
         let mut model = self.model.clone();
         let mut watched = Vec::new();
         for layer in &mut model.layers {
@@ -103,7 +119,7 @@ impl Setup {
                 watched.push(sums);
             }
         }
-        for window in self.validation.chunks_exact(WINDOW).take(windows) {
+        for window in tokens.chunks(WINDOW) {
             model.forward(window, 0, None, &mut untouched)?;
         }
         let mut out = HashMap::new();
@@ -127,16 +143,34 @@ impl Setup {
         Ok(out)
     }
 
-    /// Mean squares of the inputs' columns, as importances by the projection's name.
+    /// Mean squares of the inputs' columns on some text, as importances by the projection's name.
     ///
     /// # Errors
     /// What the runtime refuses.
-    pub fn importances_of_text(&self, windows: usize) -> Result<HashMap<String, Arc<Importance>>> {
-        let inputs = self.calibrate(windows)?;
+    pub fn importances_of_text(&self, tokens: &[u32]) -> Result<HashMap<String, Arc<Importance>>> {
+        let inputs = self.calibrate(tokens)?;
         inputs
             .iter()
             .map(|(name, inputs)| Ok((name.clone(), Arc::new(Importance::new(&inputs.squares()?)?))))
             .collect()
+    }
+
+    /// Text for calibration: not the test text.
+    ///
+    /// # Errors
+    /// [`Error::Call`] where the validation text has fewer windows.
+    pub fn calibration_text(&self, windows: usize) -> Result<&[u32]> {
+        self.validation
+            .get(..windows * WINDOW)
+            .ok_or_else(|| Error::call(format!("the validation text has fewer than {windows} windows")))
+    }
+
+    /// Text that the model came up with, kept in a file.
+    ///
+    /// # Errors
+    /// [`Error::Io`], [`Error::Input`] for a file that holds something else; what the runtime refuses.
+    pub fn kept_own_text(&self) -> Result<Vec<u32>> {
+        kept(&self.folder.join("own-text.json"), &mut || self.own_tokens(TOKENS, 20_261_128))
     }
 
     /// Sensitivities of the projections, kept in a file: measured on text that the model came up with itself, or on the
@@ -149,25 +183,17 @@ impl Setup {
             Basis::OwnText => "sensitivity-own.json",
             Basis::Text => "sensitivity-text.json",
         });
-        if !path.exists() {
+        kept(&path, &mut || {
             let own;
             let tokens = match basis {
                 Basis::OwnText => {
-                    own = self.own_tokens(TOKENS, 20_261_128)?;
+                    own = self.kept_own_text()?;
                     &own[..]
                 }
                 Basis::Text => &self.validation[..TOKENS],
             };
-            let found =
-                self.sensitivities(tokens, &mut |name, cost| eprintln!("telecine-eval: {name}: {cost:.4}"))?;
-            let json =
-                serde_json::to_string_pretty(&found).map_err(|error| Error::input(error.to_string()))?;
-            let part = path.with_extension("part");
-            std::fs::write(&part, json).map_err(|error| Error::io(&part, error))?;
-            std::fs::rename(&part, &path).map_err(|error| Error::io(&path, error))?;
-        }
-        let text = std::fs::read_to_string(&path).map_err(|error| Error::io(&path, error))?;
-        serde_json::from_str(&text).map_err(|error| Error::input(format!("{}: {error}", path.display())))
+            self.sensitivities(tokens, &mut |name, cost| eprintln!("telecine-eval: {name}: {cost:.4}"))
+        })
     }
 
     /// Importances that follow from the weights alone, were the inputs of a layer white noise: those of the columns of

@@ -204,7 +204,7 @@ mod tests {
     use super::*;
 
     fn logits(rows: &[[f32; 3]]) -> Tensor {
-        Tensor::new(rows, &Device::Cpu).unwrap()
+        Tensor::from_slice(rows.as_flattened(), (rows.len(), 3), &Device::Cpu).unwrap()
     }
 
     #[test]

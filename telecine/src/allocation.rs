@@ -53,7 +53,8 @@ impl Allocation {
         if self != Self::Auto {
             return vec![0.0; tensors.len()];
         }
-        let mut sizes: Vec<u64> = tensors.iter().map(|tensor| tensor.0).filter(|values| *values > 0).collect();
+        let mut sizes: Vec<u64> =
+            tensors.iter().map(|tensor| tensor.0).filter(|values| *values > 0).collect();
         sizes.sort_unstable();
         let large = 4.0 * sizes.get(sizes.len() / 2).map_or(1.0, |median| *median as f64);
         let level = |&(values, sensitivity): &(u64, Option<f64>)| {
@@ -128,7 +129,8 @@ mod tests {
 
     #[test]
     fn small_and_sensitive_tensors_lie_lower() {
-        let levels = Allocation::Auto.levels(&[(1 << 16, Some(1.0)), (1 << 20, Some(1.0)), (1 << 20, Some(16.0))]);
+        let levels =
+            Allocation::Auto.levels(&[(1 << 16, Some(1.0)), (1 << 20, Some(1.0)), (1 << 20, Some(16.0))]);
         assert!((levels[1] - levels[0] - 2.0).abs() < 1e-12 && (levels[2] - levels[0]).abs() < 1e-12);
         let mean = levels[0] / 16.0 + levels[1] + levels[2];
         assert!(mean.abs() < 1e-9);

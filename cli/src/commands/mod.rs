@@ -6,6 +6,7 @@ pub(crate) mod compare;
 pub(crate) mod conformance;
 pub(crate) mod inspect;
 pub(crate) mod pack;
+pub(crate) mod plan;
 mod spread;
 pub(crate) mod sweep;
 pub(crate) mod unpack;

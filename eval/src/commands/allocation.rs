@@ -24,10 +24,12 @@ pub(super) fn run(args: &TableArgs) -> Result<()> {
     let codec = Codec::new();
     let own_map = setup.kept_sensitivities(Basis::OwnText)?;
     let by_weights = setup.importances_of_weights()?;
-    let by_text = setup.importances_of_text(CALIBRATION)?;
+    let by_text = setup.importances_of_text(setup.calibration_text(CALIBRATION)?)?;
+    let by_own = setup.importances_of_text(&setup.kept_own_text()?)?;
     let own = |name: &str| own_map.get(name).copied();
     let weights_importance = |name: &str| by_weights.get(name).cloned();
     let text_importance = |name: &str| by_text.get(name).cloned();
+    let own_importance = |name: &str| by_own.get(name).cloned();
     let last = setup.config.num_hidden_layers - 1;
     #[expect(clippy::cast_precision_loss, reason = "numbers of layers")]
     let slopes = SLOPES.map(|slope| move |name: &str| slope * (layer(name) as f64 / last as f64 - 0.5));
@@ -44,17 +46,21 @@ pub(super) fn run(args: &TableArgs) -> Result<()> {
         for effort in [Effort::Balanced, Effort::Best] {
             let auto = Packing { effort, ..auto };
             let suffix = if effort == Effort::Best { ", best effort" } else { "" };
-            let by_own = Packing { sensitivity: &own, ..auto };
+            let sensitive = Packing { sensitivity: &own, ..auto };
             ways.extend([
                 (format!("auto{suffix}"), auto),
-                (format!("sensitivity, own text{suffix}"), by_own),
+                (format!("sensitivity, own text{suffix}"), sensitive),
                 (
                     format!("sensitivity, own text + importance by weights{suffix}"),
-                    Packing { importance: &weights_importance, ..by_own },
+                    Packing { importance: &weights_importance, ..sensitive },
+                ),
+                (
+                    format!("sensitivity + importance, own text{suffix}"),
+                    Packing { importance: &own_importance, ..sensitive },
                 ),
                 (
                     format!("sensitivity, own text + importance, text{suffix}"),
-                    Packing { importance: &text_importance, ..by_own },
+                    Packing { importance: &text_importance, ..sensitive },
                 ),
             ]);
         }

@@ -24,9 +24,10 @@ pub(super) fn run(common: &Common) -> Result<()> {
         Ok(candle_core::safetensors::save(&vectors, setup.folder.join(name))?)
     };
     write("importance-weights.safetensors", setup.importances_of_weights()?)?;
-    write("importance-text.safetensors", setup.importances_of_text(CALIBRATION)?)?;
+    write("importance-own.safetensors", setup.importances_of_text(&setup.kept_own_text()?)?)?;
+    write("importance-text.safetensors", setup.importances_of_text(setup.calibration_text(CALIBRATION)?)?)?;
     println!(
-        "{}: sensitivity-own.json, sensitivity-text.json, importance-weights.safetensors, importance-text.safetensors",
+        "{}: sensitivity-{{own,text}}.json, importance-{{weights,own,text}}.safetensors",
         setup.folder.display()
     );
     Ok(())

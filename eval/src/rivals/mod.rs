@@ -1,24 +1,31 @@
 //! Other people's quantisers, implemented plainly as references, their bits counted with their scales.
 //!
-//! All bits are counted that a decoder needs beside the shape: indices, scales, zero points, code books. llama.cpp's
-//! `Q4_K`, `Q3_K` and `Q2_K` are not here: candle's `QTensor::quantize` makes them.
+//! All bits are counted that a decoder needs beside the shape: indices, scales, zero points, code books.
 
 use half::f16;
 use rayon::prelude::*;
 
 use crate::{Error, Result};
 
+mod awq;
 mod float8;
+mod gptq;
+mod k_quants;
 mod kmeans;
 mod nf4;
 mod rtn;
 #[cfg(test)]
 mod testing;
+mod trellis;
 
+pub use awq::awq;
 pub use float8::fp8;
+pub use gptq::{Feedback, gptq};
+pub use k_quants::k_quants;
 pub use kmeans::kmeans;
 pub use nf4::{Scales, nf4};
 pub use rtn::{Grid, Origin, rtn};
+pub use trellis::trellis;
 
 /// A matrix of f32 values, row after row: an output neuron's weights, or a token, is a row.
 #[derive(Debug, Clone, Copy)]

@@ -8,6 +8,8 @@ use crate::pack::Packing;
 use crate::rows::Rows;
 use crate::setup::Setup;
 
+mod rivals;
+
 /// Bits per value of the table.
 const BITS: [f64; 7] = [2.0, 2.5, 2.88, 3.0, 3.5, 4.0, 5.0];
 
@@ -15,7 +17,8 @@ pub(super) fn run(args: &TableArgs) -> Result<()> {
     let windows = args.common.windows()?;
     let mut rows = Rows::open("weights", &windows, args.common.json.as_deref(), args.only.as_deref())?;
     let mut setup = Setup::open(&args.common.cache, &windows)?;
-    telecine_rows(&mut setup, &mut rows)
+    telecine_rows(&mut setup, &mut rows)?;
+    rivals::rows(&mut setup, &mut rows)
 }
 
 /// Telecine's codecs, each through a file.

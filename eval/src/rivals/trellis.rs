@@ -1,0 +1,112 @@
+//! A fixed-rate trellis over a Gaussian code book, after QTIP (arXiv 2406.11235, the bit-shift trellis), without the
+//! rotations around it: the reference model is rotated already.
+
+use half::f16;
+use rand::SeedableRng;
+use rand::rngs::SmallRng;
+use rand_distr::{Distribution, StandardNormal};
+
+use super::{Matrix, Quantised, to_half};
+use crate::{Error, Result};
+
+/// Bits of a state: the last so many bits of a row choose a value from the code book. QTIP has 16, which lowers errors
+/// by another 2 %.
+const STATE: u32 = 12;
+
+/// Quantises each row, divided by a scale of 16 bits, to `bits` per value along the best path.
+///
+/// Counted are the bits of the path, the bits of the first state that a row's first value does not bring, and scales.
+/// The code book is drawn from a seed and costs nothing.
+///
+/// # Errors
+/// [`Error::Call`] for bits beyond 1 to 8, a wrong shape and values that are not finite.
+pub fn trellis(matrix: &Matrix<'_>, bits: u32) -> Result<Quantised> {
+    if !(1..=8).contains(&bits) {
+        return Err(Error::call(format!("a trellis of {bits} bits: 1 to 8")));
+    }
+    let mut rng = SmallRng::seed_from_u64(20_240_617);
+    let book: Vec<f32> =
+        (0..1 << STATE).map(|_| -> f32 { StandardNormal.sample(&mut rng) }).map(to_half).collect();
+    matrix.by_rows(|row, out| {
+        #[expect(clippy::cast_precision_loss, reason = "a mean")]
+        let scale = to_half((row.iter().map(|value| value * value).sum::<f32>() / row.len() as f32).sqrt());
+        search(&book, bits, row, scale, out);
+        u64::from(bits) * row.len() as u64 + u64::from(STATE - bits) + f16::DIGITS.next_power_of_two() as u64
+    })
+}
+
+/// Viterbi's search: the states before one differ in their highest `bits`, so that the least cost among these serves
+/// all states that share the rest.
+fn search(book: &[f32], bits: u32, row: &[f32], scale: f32, out: &mut [f32]) {
+    let shared = book.len() >> bits;
+    let ways = 1usize << bits;
+    let mut costs = vec![0f32; book.len()];
+    let mut least = vec![0f32; shared];
+    let mut from = vec![0u8; shared * row.len()];
+    for (at, &value) in row.iter().enumerate() {
+        let from = &mut from[at * shared..][..shared];
+        // Nothing is before the first value.
+        if at > 0 {
+            least.copy_from_slice(&costs[..shared]);
+            for way in 1..ways {
+                let label = u8::try_from(way).unwrap_or(0);
+                let others = &costs[way * shared..][..shared];
+                for ((least, from), &cost) in least.iter_mut().zip(from.iter_mut()).zip(others) {
+                    let better = cost < *least;
+                    *from = if better { label } else { *from };
+                    *least = if better { cost } else { *least };
+                }
+            }
+        }
+        let target = if scale == 0.0 { 0.0 } else { value / scale };
+        let groups = costs.chunks_exact_mut(ways).zip(book.chunks_exact(ways)).zip(&least);
+        for ((costs, levels), &before) in groups {
+            for (cost, level) in costs.iter_mut().zip(levels) {
+                *cost = before + (level - target) * (level - target);
+            }
+        }
+    }
+    let ends = costs.iter().enumerate().min_by(|a, b| a.1.total_cmp(b.1));
+    let mut state = ends.map_or(0, |(state, _)| state);
+    for (at, out) in out.iter_mut().enumerate().rev() {
+        *out = book[state] * scale;
+        let low = state >> bits;
+        state = low + usize::from(from[at * shared + low]) * shared;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{gaussian, nmse, takes_any_shape};
+    use super::*;
+
+    /// QTIP's table 1 has 0.069, 0.018 and 0.0047 at 16 bits of state; Shannon's bound is 0.0625, 0.0156, 0.0039.
+    #[test]
+    fn errors_are_near_those_of_the_paper() {
+        for (bits, most) in [(2, 0.0735), (3, 0.0195), (4, 0.0055)] {
+            let error = nmse(|matrix| trellis(matrix, bits));
+            println!("{bits} bits: {error:.5}");
+            assert!(error < most && error > 0.25f64.powi(i32::try_from(bits).unwrap()));
+        }
+    }
+
+    /// Against all paths of a short row.
+    #[test]
+    fn no_path_is_better() {
+        let row = gaussian(6, 3);
+        let book: Vec<f32> = gaussian(16, 4);
+        let mut out = [0.0; 6];
+        search(&book, 1, &row, 1.0, &mut out);
+        let error = |values: &[f32]| -> f32 { values.iter().zip(&row).map(|(a, b)| (a - b).powi(2)).sum() };
+        let all = (0..1usize << (6 + 3)).map(|path| {
+            let values: Vec<f32> = (0..6).map(|at| book[(path >> (5 - at)) & 15]).collect();
+            error(&values)
+        });
+        assert!((error(&out) - all.fold(f32::INFINITY, f32::min)).abs() < 1e-6);
+    }
+
+    #[test]
+    fn any_shape_is_taken() {
+        takes_any_shape(|matrix| trellis(matrix, 2));
+    }
+}
