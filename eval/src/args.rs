@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::setup::WINDOWS;
 use crate::{Error, Result};
@@ -32,6 +32,58 @@ pub enum Command {
     Cache(TableArgs),
     /// Activations: what goes between the stages of a pipeline, at 2 to 6 bits per value.
     Activations(TableArgs),
+    /// Peak memory of the model with its weights compressed, against the same weights as f32.
+    Memory(MemoryArgs),
+    /// Prints tables as Markdown, and draws them on one HTML page.
+    Report(ReportArgs),
+}
+
+/// What `memory` takes.
+#[derive(Args)]
+pub struct MemoryArgs {
+    /// Where the reference model is kept.
+    #[arg(long, default_value = "data/cache", value_name = "FOLDER")]
+    pub cache: PathBuf,
+    /// Bits per value of every weight.
+    #[arg(long, default_value_t = 4.0, value_name = "BITS")]
+    pub bits: f64,
+    /// Run once in this process, on what is packed already.
+    #[arg(long, value_enum, hide = true)]
+    pub keep: Option<Keep>,
+    /// Print one JSON document.
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// How weights are kept in memory.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Keep {
+    /// Decoded on load.
+    F32,
+    /// As they are in the file, decoded for each pass.
+    Compressed,
+}
+
+impl Keep {
+    /// As on the command line.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Compressed => "compressed",
+        }
+    }
+}
+
+/// What `report` takes.
+#[derive(Args)]
+pub struct ReportArgs {
+    /// Files that the tables were kept in with --json.
+    #[arg(required = true, value_name = "TABLE.json")]
+    pub tables: Vec<PathBuf>,
+    /// The page to write.
+    #[arg(short, long, value_name = "REPORT.html")]
+    pub output: Option<PathBuf>,
 }
 
 /// What tables take.

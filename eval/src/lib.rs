@@ -8,6 +8,7 @@ mod error;
 pub mod klt;
 pub mod model;
 pub mod pack;
+pub mod page;
 pub mod quality;
 pub mod rivals;
 pub mod rows;

@@ -44,8 +44,8 @@ pub struct Plot {
     pub x: Scale,
     /// The axis up.
     pub y: Scale,
-    /// Two ends of Shannon's bound in axis values; it is straight on both kinds of plot.
-    pub bound: [(f64, f64); 2],
+    /// Two ends of Shannon's bound in axis values, where there is one: it is straight on both kinds of plot.
+    pub bound: Option<[(f64, f64); 2]>,
     /// Thin lines behind the curves: the style's number and the points.
     pub faint: Vec<(usize, Vec<(f64, f64)>)>,
     /// The curves, later ones over earlier ones.
@@ -81,12 +81,14 @@ impl Plot {
         for (style, points) in &self.faint {
             let _ = write!(out, "<path class=\"faint s{}\" d=\"{}\"/>", style % COLOURS, self.path(points));
         }
-        let ((x0, y0), (x1, y1)) = (self.place(self.bound[0]), self.place(self.bound[1]));
-        let _ = write!(out, "<path class=\"bound\" d=\"M{x0:.1} {y0:.1}L{x1:.1} {y1:.1}\"/>");
+        let bound = self.bound.map(|ends| ends.map(|end| self.place(end)));
+        if let Some([(x0, y0), (x1, y1)]) = bound {
+            let _ = write!(out, "<path class=\"bound\" d=\"M{x0:.1} {y0:.1}L{x1:.1} {y1:.1}\"/>");
+        }
         for line in &self.curves {
             self.draw_line(line, &mut out);
         }
-        self.name_bound(&mut out);
+        bound.inspect(|ends| name_bound(*ends, &mut out));
         out.push_str("</svg>\n");
         out
     }
@@ -116,20 +118,6 @@ impl Plot {
         let _ = write!(out, "<text class=\"mid\" transform=\"translate({x} {y})rotate(-90)\">{label}</text>");
     }
 
-    /// The bound's name along its line, below it: the side where a Gaussian source has no curve.
-    fn name_bound(&self, out: &mut String) {
-        let ((x0, y0), (x1, y1)) = (self.place(self.bound[0]), self.place(self.bound[1]));
-        let angle = (y1 - y0).atan2(x1 - x0).to_degrees();
-        // A level line leaves most room at its left end, at rates below the first point.
-        let along = if y0 == y1 { 0.01 } else { 0.28 };
-        let (x, y) = (x0 + along * (x1 - x0), y0 + along * (y1 - y0));
-        let _ = write!(
-            out,
-            "<text class=\"name\" transform=\"translate({x:.1} {y:.1})rotate({angle:.1})\" dy=\"15\">\
-             Shannon’s bound</text>"
-        );
-    }
-
     fn draw_line(&self, line: &Line, out: &mut String) {
         let places: Vec<(f64, f64)> = line.points.iter().map(|(p, _)| *p).collect();
         let (class, dash) = look(line.style);
@@ -157,6 +145,19 @@ impl Plot {
         }
         out
     }
+}
+
+/// The bound's name along its line, below it: the side where a Gaussian source has no curve.
+fn name_bound([(x0, y0), (x1, y1)]: [(f64, f64); 2], out: &mut String) {
+    let angle = (y1 - y0).atan2(x1 - x0).to_degrees();
+    // A level line leaves most room at its left end, at rates below the first point.
+    let along = if y0 == y1 { 0.01 } else { 0.28 };
+    let (x, y) = (x0 + along * (x1 - x0), y0 + along * (y1 - y0));
+    let _ = write!(
+        out,
+        "<text class=\"name\" transform=\"translate({x:.1} {y:.1})rotate({angle:.1})\" dy=\"15\">\
+         Shannon’s bound</text>"
+    );
 }
 
 /// A sample of a codec's line and marker, for legends and tables.
@@ -197,7 +198,7 @@ mod tests {
             y_label: "y".into(),
             x: Scale::linear(0.0, 5.0, 5, false),
             y: Scale::log(0.001, 1.0),
-            bound: [(0.0, 1.0), (4.98, 0.001)],
+            bound: Some([(0.0, 1.0), (4.98, 0.001)]),
             faint: vec![(0, vec![(1.0, 0.5), (2.0, 0.1)])],
             curves: vec![Line { style: 9, points }],
         }

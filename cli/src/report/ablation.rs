@@ -166,7 +166,7 @@ fn stage_plot(data: &Ablation) -> String {
         description: "The same figures as in the table below, as means over all kinds of tensor.".into(),
         x_label: "with this added".into(),
         y_label: "bits per value".into(),
-        bound: [(x.low(), bound), (x.high(), bound)],
+        bound: Some([(x.low(), bound), (x.high(), bound)]),
         faint: Vec::new(),
         curves,
         y: Scale::linear(0.0, 8.5, 9, false),

@@ -210,26 +210,3 @@ impl<C: BlockCoder> Cache for CompressedCache<C> {
         Ok((self.append_to(layer, Half::Keys, keys)?, self.append_to(layer, Half::Values, values)?))
     }
 }
-
-/// A coder whose blocks are decoded once, when they are made: the same values, less work for long tables.
-pub struct DecodedOnce<C> {
-    /// The coder.
-    pub coder: C,
-    /// Decodes its blocks.
-    pub codec: Arc<Codec>,
-}
-
-impl<C: BlockCoder> BlockCoder for DecodedOnce<C> {
-    fn code(&self, layer: usize, half: Half, block: &TensorBuf) -> Result<Block> {
-        let Block { form, bits } = self.coder.code(layer, half, block)?;
-        Ok(Block { form: Form::Values(decoded(&self.codec, &form)?.into_owned()), bits })
-    }
-
-    fn takes_keys_before_rope(&self) -> bool {
-        self.coder.takes_keys_before_rope()
-    }
-
-    fn bits_once(&self) -> u64 {
-        self.coder.bits_once()
-    }
-}

@@ -10,6 +10,7 @@ use crate::Result;
 use crate::args::TableArgs;
 use crate::candle::{from_candle, to_candle};
 use crate::klt::{BASIS_BITS, basis};
+use crate::rivals::{Grid, Matrix, Quantised, fp8, rtn};
 use crate::rows::{Coded, Rows};
 use crate::setup::{Setup, WINDOW, seconds};
 
@@ -22,10 +23,12 @@ const SINK: f32 = 25.0;
 /// Tokens over which bases are shared out.
 const TOKENS: usize = 32_768;
 
+/// What becomes of tokens, `[tokens, hidden_size]`, behind the stage of this index, and their bits.
+type Code<'c> = dyn Fn(usize, &TensorBuf) -> Result<(TensorBuf, u64)> + 'c;
+
 /// What one stage hands to the next.
 struct Link<'l> {
-    codec: &'l Codec,
-    encoding: Encoding,
+    code: &'l Code<'l>,
     isolate: bool,
 }
 
@@ -39,7 +42,7 @@ struct Tally {
 }
 
 impl Link<'_> {
-    fn pass(&self, stream: &Tensor, tally: &mut Tally) -> Result<Tensor> {
+    fn pass(&self, stage: usize, stream: &Tensor, tally: &mut Tally) -> Result<Tensor> {
         let (rows, cols) = stream.dims2()?;
         let buffer = from_candle(stream)?;
         let values = buffer.to_f32();
@@ -55,10 +58,9 @@ impl Link<'_> {
             }
         }
         let kept = rest.len() / cols;
-        let encoded = self
-            .codec
-            .encode(&TensorBuf::from_f32(&[kept as u64, cols as u64], &rest)?.view()?, &self.encoding)?;
-        let decoded = self.codec.decode(&encoded)?.to_f32();
+        let rest = TensorBuf::from_f32(&[kept as u64, cols as u64], &rest)?;
+        let (decoded, bits) = (self.code)(stage, &rest)?;
+        let decoded = decoded.to_f32();
         let mut decoded = decoded.chunks_exact(cols);
         let mut back = Vec::with_capacity(values.len());
         for (row, energy) in values.chunks_exact(cols).zip(&energies) {
@@ -70,7 +72,7 @@ impl Link<'_> {
         }
         // One bit for each row says which kind it is.
         let exact = (rows - kept) as u64 * (16 * cols) as u64;
-        tally.bits += 8 * encoded.report.bytes + exact + if self.isolate { rows as u64 } else { 0 };
+        tally.bits += bits + exact + if self.isolate { rows as u64 } else { 0 };
         tally.values += (rows * cols) as u64;
         for (value, other) in values.iter().zip(&back) {
             tally.error += f64::from(value - other).powi(2);
@@ -99,14 +101,18 @@ fn bases(setup: &Setup, ends: &[usize]) -> Result<Vec<Arc<Basis>>> {
     seen.iter().flatten().map(basis).collect()
 }
 
-#[expect(clippy::cast_precision_loss, reason = "ratios")]
 pub(super) fn run(args: &TableArgs) -> Result<()> {
     let windows = args.common.windows()?;
     let mut rows = Rows::open("activations", &windows, args.common.json.as_deref(), args.only.as_deref())?;
     let mut setup = Setup::open(&args.common.cache, &windows)?;
+    telecine_rows(&mut setup, &mut rows)?;
+    rivals(&mut setup, &mut rows)
+}
+
+#[expect(clippy::cast_precision_loss, reason = "ratios")]
+fn telecine_rows(setup: &mut Setup, rows: &mut Rows) -> Result<()> {
     let codec = Codec::new();
-    let ends = ends(setup.config.num_hidden_layers);
-    let bases = bases(&setup, &ends)?;
+    let bases = bases(setup, &ends(setup.config.num_hidden_layers))?;
     let ways = [
         ("none, sinks inside", Some("none"), false, false),
         ("none", Some("none"), true, false),
@@ -118,39 +124,78 @@ pub(super) fn run(args: &TableArgs) -> Result<()> {
         for bits in BITS {
             let hidden = setup.config.hidden_size as f64;
             let once = if klt { BASIS_BITS as f64 * hidden / TOKENS as f64 } else { 0.0 };
-            rows.measure(series, &format!("{bits} bits"), &mut || {
-                let start = std::time::Instant::now();
-                let mut links = Vec::new();
-                for basis in &bases {
-                    let mut encoding = Encoding::new(Target::Bits(bits - once));
-                    if let Some(chain) = chain {
-                        let mut chain = chain.to_owned();
-                        if klt {
-                            chain = format!("{chain}+klt({:016x})", basis.id());
-                            encoding.bases = vec![basis.clone()];
-                        }
-                        let find = |id: u64| (basis.id() == id).then(|| basis.clone());
-                        encoding.transform = TransformChoice::Chain(Chain::parse(&chain, &find)?);
+            let encoding = |basis: &Arc<Basis>| -> Result<Encoding> {
+                let mut encoding = Encoding::new(Target::Bits(bits - once));
+                if let Some(chain) = chain {
+                    let mut chain = chain.to_owned();
+                    if klt {
+                        chain = format!("{chain}+klt({:016x})", basis.id());
+                        encoding.bases = vec![basis.clone()];
                     }
-                    links.push(Link { codec: &codec, encoding, isolate });
+                    let find = |id: u64| (basis.id() == id).then(|| basis.clone());
+                    encoding.transform = TransformChoice::Chain(Chain::parse(&chain, &find)?);
                 }
-                let mut tally = Tally::default();
-                let model = setup.model.clone();
-                let quality = setup.quality_with(&mut |tokens| {
-                    model.forward(tokens, 0, None, &mut |layer, stream| match ends
-                        .iter()
-                        .position(|end| *end == layer)
-                    {
-                        Some(at) => links[at].pass(&stream, &mut tally),
-                        None => Ok(stream),
-                    })
-                })?;
-                let total = tally.bits as f64 / tally.values as f64 + once;
-                let note = if klt { format!("the basis at {TOKENS} tokens") } else { String::new() };
-                let nmse = tally.error / tally.energy;
-                Ok((Coded { bits: total, nmse, seconds: seconds(start), note }, quality))
-            })?;
+                Ok(encoding)
+            };
+            let encodings: Vec<Encoding> = bases.iter().map(encoding).collect::<Result<_>>()?;
+            let code = |stage: usize, tokens: &TensorBuf| -> Result<(TensorBuf, u64)> {
+                let encoded = codec.encode(&tokens.view()?, &encodings[stage])?;
+                Ok((codec.decode(&encoded)?, 8 * encoded.report.bytes))
+            };
+            measure(setup, rows, (series, &format!("{bits} bits")), &Link { code: &code, isolate }, once)?;
         }
     }
     Ok(())
+}
+
+/// Rounding by token and by groups, and 8-bit floats.
+fn rivals(setup: &mut Setup, rows: &mut Rows) -> Result<()> {
+    type Plain = Box<dyn Fn(&Matrix<'_>) -> Result<Quantised>>;
+    let mut ways: Vec<(&str, String, Plain)> = Vec::new();
+    for bits in [2, 3, 4, 6] {
+        let setting = format!("{bits} bits");
+        ways.push(("RTN by token", setting.clone(), Box::new(move |m| rtn(m, &Grid::by_row(bits)))));
+        ways.push(("RTN groups of 32", setting, Box::new(move |m| rtn(m, &Grid::new(bits, 32)))));
+    }
+    ways.push(("fp8 E4M3", "8 bits".to_owned(), Box::new(fp8)));
+    for (series, setting, plain) in ways {
+        let cols = setup.config.hidden_size;
+        let code = |_: usize, tokens: &TensorBuf| -> Result<(TensorBuf, u64)> {
+            let values = tokens.to_f32();
+            let coded = plain(&Matrix { rows: values.len() / cols, cols, values: &values })?;
+            Ok((TensorBuf::from_f32(&tokens.shape, &coded.values)?, coded.bits))
+        };
+        measure(setup, rows, (series, &setting), &Link { code: &code, isolate: true }, 0.0)?;
+    }
+    Ok(())
+}
+
+/// Scores the model with such links between its stages; `once` are the bits per value of what is sent once.
+#[expect(clippy::cast_precision_loss, reason = "ratios")]
+fn measure(
+    setup: &mut Setup,
+    rows: &mut Rows,
+    (series, setting): (&str, &str),
+    link: &Link<'_>,
+    once: f64,
+) -> Result<()> {
+    let ends = ends(setup.config.num_hidden_layers);
+    rows.measure(series, setting, &mut || {
+        let start = std::time::Instant::now();
+        let mut tally = Tally::default();
+        let model = setup.model.clone();
+        let quality = setup.quality_with(&mut |tokens| {
+            model.forward(tokens, 0, None, &mut |layer, stream| match ends
+                .iter()
+                .position(|end| *end == layer)
+            {
+                Some(stage) => link.pass(stage, &stream, &mut tally),
+                None => Ok(stream),
+            })
+        })?;
+        let bits = tally.bits as f64 / tally.values as f64 + once;
+        let note = if once > 0.0 { format!("the basis at {TOKENS} tokens") } else { String::new() };
+        let nmse = tally.error / tally.energy;
+        Ok((Coded { bits, nmse, seconds: seconds(start), note }, quality))
+    })
 }

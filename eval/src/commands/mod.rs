@@ -4,7 +4,9 @@ mod activations;
 mod allocation;
 mod cache;
 mod calibrate;
+mod memory;
 mod reference;
+mod report;
 mod weights;
 
 use crate::Result;
@@ -21,6 +23,8 @@ pub fn run(cli: &Cli) -> Result<()> {
         Command::Activations(args) => activations::run(args),
         Command::Cache(args) => cache::run(args),
         Command::Allocation(args) => allocation::run(args),
+        Command::Memory(args) => memory::run(args),
+        Command::Report(args) => report::run(args),
         Command::Weights(args) => weights::run(args),
     }
 }

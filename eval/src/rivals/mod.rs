@@ -13,6 +13,7 @@ mod gptq;
 mod k_quants;
 mod kmeans;
 mod nf4;
+mod rotated;
 mod rtn;
 #[cfg(test)]
 mod testing;
@@ -24,6 +25,7 @@ pub use gptq::{Feedback, gptq};
 pub use k_quants::k_quants;
 pub use kmeans::kmeans;
 pub use nf4::{Scales, nf4};
+pub use rotated::rotated;
 pub use rtn::{Grid, Origin, rtn};
 pub use trellis::trellis;
 
