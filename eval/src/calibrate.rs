@@ -196,6 +196,15 @@ impl Setup {
         })
     }
 
+    /// Sensitivities of keys and values by layer, measured on the model's own text and kept in a file.
+    ///
+    /// # Errors
+    /// As [`Setup::kept_sensitivities`].
+    pub fn kept_cache_sensitivities(&self) -> Result<Vec<[f64; 2]>> {
+        let path = self.folder.join("sensitivity-cache.json");
+        kept(&path, &mut || self.cache_sensitivities(&self.kept_own_text()?))
+    }
+
     /// Importances that follow from the weights alone, were the inputs of a layer white noise: those of the columns of
     /// down- and output projections, by the projection's name. The columns of the others are then all alike.
     ///

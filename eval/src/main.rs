@@ -20,7 +20,9 @@ fn main() -> ExitCode {
     match telecine_eval::run(&telecine_eval::args::Cli::parse()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("telecine-eval: {error}");
+            // candle's errors bring a backtrace where RUST_BACKTRACE asks for one: a line is a line.
+            let text = error.to_string();
+            eprintln!("telecine-eval: {}", text.lines().next().unwrap_or_default());
             ExitCode::from(error.status())
         }
     }

@@ -9,7 +9,8 @@ use rand::rngs::SmallRng;
 use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, StandardNormal};
 
-use crate::model::{Llama, PlainCache, untouched};
+use crate::candle::kv_cache::FIRST;
+use crate::model::{Cache, Llama, PlainCache, untouched};
 use crate::setup::Setup;
 use crate::{Error, Result};
 
@@ -17,6 +18,49 @@ use crate::{Error, Result};
 const NOISE: f64 = 0.01;
 /// Logits of this many tokens are compared at a time: they are as wide as the vocabulary.
 const ROWS: usize = 256;
+
+/// A cache with noise on the keys (0) or the values (1) of one layer.
+struct NoisyCache {
+    inner: PlainCache,
+    layer: usize,
+    half: usize,
+}
+
+impl Cache for NoisyCache {
+    fn append(&mut self, layer: usize, keys: &Tensor, values: &Tensor) -> Result<(Tensor, Tensor)> {
+        let mut pair = [keys.clone(), values.clone()];
+        if layer == self.layer {
+            let exact = &pair[self.half];
+            let (heads, tokens, dim) = exact.dims3()?;
+            let first = FIRST.min(tokens);
+            let noise = Tensor::cat(
+                &[
+                    Tensor::zeros((heads, first, dim), DType::F32, &Device::Cpu)?,
+                    gaussian(
+                        &exact.narrow(1, first, tokens - first)?,
+                        &mut SmallRng::seed_from_u64(20_261_129),
+                    )?,
+                ],
+                1,
+            )?;
+            pair[self.half] = (exact + noise)?;
+        }
+        let [keys, values] = pair;
+        self.inner.append(layer, &keys, &values)
+    }
+}
+
+/// Noise of a tensor's shape, of [`NOISE`] times its power.
+fn gaussian(tensor: &Tensor, rng: &mut SmallRng) -> Result<Tensor> {
+    let power = f64::from(tensor.sqr()?.mean_all()?.to_scalar::<f32>()?);
+    #[expect(clippy::cast_possible_truncation, reason = "a deviation")]
+    let deviation = (power * NOISE).sqrt() as f32;
+    let noise: Vec<f32> = (0..tensor.elem_count())
+        .map(|_| -> f32 { StandardNormal.sample(rng) })
+        .map(|value| value * deviation)
+        .collect();
+    Ok(Tensor::from_vec(noise, tensor.shape(), &Device::Cpu)?)
+}
 
 impl Setup {
     /// Divergence from the reference in nats per token, over the normalised error of each projection alone, and of
@@ -35,14 +79,7 @@ impl Setup {
         let ends = ["model.embed_tokens.weight", "lm_head.weight"].map(str::to_owned);
         for name in ends.into_iter().chain(self.projections()) {
             let weight = &self.weights[&name];
-            let power = f64::from(weight.sqr()?.mean_all()?.to_scalar::<f32>()?);
-            #[expect(clippy::cast_possible_truncation, reason = "a deviation")]
-            let deviation = (power * NOISE).sqrt() as f32;
-            let noise: Vec<f32> = (0..weight.elem_count())
-                .map(|_| -> f32 { StandardNormal.sample(&mut rng) })
-                .map(|value| value * deviation)
-                .collect();
-            let noisy = (weight + Tensor::from_vec(noise, weight.shape(), &Device::Cpu)?)?;
+            let noisy = (weight + gaussian(weight, &mut rng)?)?;
             let mut weights = self.weights.clone();
             weights.insert(name.clone(), noisy);
             let vars = VarBuilder::from_tensors(weights, DType::F32, &Device::Cpu);
@@ -50,6 +87,26 @@ impl Setup {
             let cost = divergence(&reference, &model.forward(tokens, 0, None, &mut untouched)?)? / NOISE;
             said(&name, cost);
             out.insert(name, cost);
+        }
+        Ok(out)
+    }
+
+    /// Divergence from the reference in nats per token, over the normalised error of the keys, and of the values, of each
+    /// layer alone; the first tokens stay exact.
+    ///
+    /// # Errors
+    /// What the runtime refuses.
+    pub fn cache_sensitivities(&self, tokens: &[u32]) -> Result<Vec<[f64; 2]>> {
+        let reference = self.model.forward(tokens, 0, None, &mut untouched)?;
+        let mut out = Vec::new();
+        for layer in 0..self.config.num_hidden_layers {
+            let mut pair = [0.0; 2];
+            for (half, cost) in pair.iter_mut().enumerate() {
+                let mut cache = NoisyCache { inner: PlainCache::default(), layer, half };
+                let logits = self.model.forward(tokens, 0, Some(&mut cache), &mut untouched)?;
+                *cost = divergence(&reference, &logits)? / NOISE;
+            }
+            out.push(pair);
         }
         Ok(out)
     }

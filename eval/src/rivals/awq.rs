@@ -26,7 +26,8 @@ pub fn awq(
             .map(|matrix| scaled(matrix, grid, &scales))
             .collect::<Result<Vec<Quantised>>>()?;
         let errors = matrices.iter().zip(&coded);
-        let error = errors.map(|(matrix, coded)| output_error(matrix, &coded.values, products)).sum();
+        let error = errors.map(|(matrix, coded)| output_error(matrix, &coded.values, products));
+        let error = error.sum::<Result<f64>>()?;
         if best.as_ref().is_none_or(|best| error < best.0) {
             best = Some((error, coded));
         }
@@ -74,7 +75,8 @@ mod tests {
         let plain = rtn(&matrix, &grid).unwrap();
         let coded = awq(&[matrix], &grid, &magnitudes, &products).unwrap().remove(0);
         assert_eq!(plain.bits, coded.bits);
-        let [plain, coded] = [plain, coded].map(|coded| output_error(&matrix, &coded.values, &products));
+        let [plain, coded] =
+            [plain, coded].map(|coded| output_error(&matrix, &coded.values, &products).unwrap());
         assert!(coded < 0.6 * plain, "{coded} {plain}");
         assert!(awq(&[matrix], &grid, &magnitudes[1..], &products).is_err());
     }

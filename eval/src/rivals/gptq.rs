@@ -1,7 +1,7 @@
 //! GPTQ (arXiv 2210.17323): columns are rounded one after the other, and those to come make up for the error.
 
+use candle_core::{Device, Tensor};
 use nalgebra::DMatrix;
-use rayon::prelude::*;
 
 use super::{Grid, Matrix, Quantised};
 use crate::{Error, Result};
@@ -77,23 +77,18 @@ pub fn gptq(matrix: &Matrix<'_>, grid: &Grid, feedback: &Feedback) -> Result<Qua
 }
 
 /// What an error costs the layer's output: `tr(E H Eᵀ)` over rows, relative to that of the weight itself.
-pub(super) fn output_error(matrix: &Matrix<'_>, values: &[f32], products: &[f32]) -> f64 {
-    let cols = matrix.cols;
-    let cost = |row: &[f32]| -> f64 {
-        let sums = row
-            .iter()
-            .zip(products.chunks_exact(cols))
-            .map(|(&value, products)| value * products.iter().zip(row).map(|(a, b)| a * b).sum::<f32>());
-        sums.map(f64::from).sum()
+///
+/// # Errors
+/// What the runtime refuses.
+pub(super) fn output_error(matrix: &Matrix<'_>, values: &[f32], products: &[f32]) -> Result<f64> {
+    let shape = (matrix.rows, matrix.cols);
+    let weight = Tensor::from_slice(matrix.values, shape, &Device::Cpu)?;
+    let error = (Tensor::from_slice(values, shape, &Device::Cpu)? - &weight)?;
+    let products = Tensor::from_slice(products, (matrix.cols, matrix.cols), &Device::Cpu)?;
+    let cost = |tensor: &Tensor| -> Result<f64> {
+        Ok(f64::from((tensor.matmul(&products)? * tensor)?.sum_all()?.to_scalar::<f32>()?))
     };
-    let rows = values.par_chunks(cols).zip(matrix.values.par_chunks(cols));
-    let (error, energy) = rows
-        .map(|(coded, row)| {
-            let error: Vec<f32> = coded.iter().zip(row).map(|(a, b)| a - b).collect();
-            (cost(&error), cost(row))
-        })
-        .reduce(|| (0.0, 0.0), |a, b| (a.0 + b.0, a.1 + b.1));
-    error / energy
+    Ok(cost(&error)? / cost(&weight)?)
 }
 
 #[cfg(test)]
@@ -143,7 +138,8 @@ mod tests {
         let plain = rtn(&matrix, &grid).unwrap();
         let coded = gptq(&matrix, &grid, &Feedback::new(&products, cols).unwrap()).unwrap();
         assert_eq!(plain.bits, coded.bits);
-        let [plain, coded] = [plain, coded].map(|coded| output_error(&matrix, &coded.values, &products));
+        let [plain, coded] =
+            [plain, coded].map(|coded| output_error(&matrix, &coded.values, &products).unwrap());
         assert!(coded < 0.5 * plain, "{coded} {plain}");
     }
 

@@ -10,7 +10,6 @@ use crate::args::TableArgs;
 use crate::candle::CompressedCache;
 use crate::candle::kv_cache::{BlockCoder, FIRST, Half, LAST};
 use crate::klt::BASIS_BITS;
-use crate::model::weight_name;
 use crate::rows::{Coded, Rows};
 use crate::setup::{Setup, seconds};
 use crate::{Config, Error, Result};
@@ -93,11 +92,6 @@ pub(super) fn run(args: &TableArgs) -> Result<()> {
 
 fn telecine_rows(setup: &mut Setup, rows: &mut Rows) -> Result<()> {
     let codec = Codec::new();
-    let costs = setup.kept_sensitivities(crate::calibrate::Basis::OwnText)?;
-    let cost = |layer: usize, half: Half| -> f64 {
-        let part = if half == Half::Keys { "self_attn.k_proj" } else { "self_attn.v_proj" };
-        costs.get(&weight_name(layer, part)).copied().unwrap_or(1.0)
-    };
     let mut known: [Option<Known>; 2] = [None, None];
     for way in &WAYS {
         for bits in BITS {
@@ -115,6 +109,8 @@ fn telecine_rows(setup: &mut Setup, rows: &mut Rows) -> Result<()> {
             let bits_once = BASIS_BITS * bases.into_iter().flatten().flatten().map(cells).sum::<u64>();
             let mut encodings = way.encodings(setup, bases, within_blocks(bits, bits_once, &setup.config))?;
             if let Some(known) = kept.as_ref().filter(|_| way.spread) {
+                let costs = setup.kept_cache_sensitivities()?;
+                let cost = |layer: usize, half: Half| costs[layer][half as usize];
                 let offsets = known.calibration.offsets(&codec, &encodings, way.block, &cost)?;
                 spread(&mut encodings, &offsets);
             }
