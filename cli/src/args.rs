@@ -66,7 +66,7 @@ pub(crate) struct PackArgs {
     #[arg(long, value_name = "FILE")]
     pub(crate) importance: Option<PathBuf>,
     /// How --bits are spread over the tensors: all the same, equal normalised errors, or the more to a tensor the fewer
-    /// values it has (auto).
+    /// values it has (auto, as without this).
     #[arg(long, value_enum, value_name = "HOW", requires = "bits", conflicts_with = "sensitivity")]
     pub(crate) allocate: Option<AllocateArg>,
     /// How much an error in each tensor costs, for spreading --bits: a JSON object of tensor names or globs and positive
@@ -309,31 +309,14 @@ pub(crate) struct PlanArgs {
     #[arg(long, value_name = "TOKENS", default_value_t = 512, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) step: u16,
     /// What is decoded at a time.
-    #[arg(long, value_enum, default_value_t = DecodeArg::Chunk)]
-    pub(crate) decode: DecodeArg,
+    #[arg(long, value_enum, default_value_t = Workspace::Chunk)]
+    pub(crate) decode: Workspace,
     /// Chunks that a device decodes at the same time.
     #[arg(long, value_name = "N", default_value_t = 4, value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) workers: u16,
     /// Print one JSON document.
     #[arg(long)]
     pub(crate) json: bool,
-}
-
-#[derive(Clone, Copy, ValueEnum)]
-pub(crate) enum DecodeArg {
-    /// A chunk of 2¹⁸ values: products are taken chunk by chunk.
-    Chunk,
-    /// A whole projection, or a layer's whole keys and values.
-    Tensor,
-}
-
-impl From<DecodeArg> for Workspace {
-    fn from(arg: DecodeArg) -> Self {
-        match arg {
-            DecodeArg::Chunk => Self::Chunk,
-            DecodeArg::Tensor => Self::Tensor,
-        }
-    }
 }
 
 #[derive(Args)]

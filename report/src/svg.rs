@@ -88,7 +88,9 @@ impl Plot {
         for line in &self.curves {
             self.draw_line(line, &mut out);
         }
-        bound.inspect(|ends| name_bound(*ends, &mut out));
+        if let Some(ends) = bound {
+            name_bound(ends, &mut out);
+        }
         out.push_str("</svg>\n");
         out
     }

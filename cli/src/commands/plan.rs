@@ -5,7 +5,7 @@ use telecine::Target;
 
 use crate::args::PlanArgs;
 use crate::failure::{Failure, Result};
-use crate::plan::{Demand, Device, ModelConfig, Rates, most_context, parse_devices, place};
+use crate::plan::{Demand, Device, ModelConfig, Rates, fits, most_context, parse_devices, place};
 use crate::screen::{self, Table};
 
 #[derive(Serialize)]
@@ -39,11 +39,11 @@ pub(crate) fn run(args: &PlanArgs) -> Result<()> {
         context,
         batch: args.batch.into(),
         step: args.step.into(),
-        workspace: args.decode.into(),
+        workspace: args.decode,
         workers: args.workers.into(),
     };
     let devices = place(&config, &demand, &capacities);
-    let fits = devices.iter().all(|device| device.needs() <= device.capacity);
+    let fits = fits(&devices);
     let most = if fits && context == config.most_tokens() {
         context
     } else {
@@ -71,28 +71,19 @@ fn text(plan: &Plan<'_>) -> String {
     let mut table = Table::new(&columns);
     #[expect(clippy::cast_precision_loss, reason = "sizes for people")]
     let gib = |bytes: u64| format!("{:.3}", bytes as f64 / f64::from(1 << 30));
+    let mut sums = [0; 6];
     for (index, device) in plan.devices.iter().enumerate() {
         let layers = match device.layers {
             0 => "none".to_owned(),
             layers => format!("{}–{}", device.first_layer, device.first_layer + layers - 1),
         };
-        let (needs, has) = (device.needs(), device.capacity);
+        let sizes = device.sizes();
+        let [.., needs, has] = sizes;
         let left = if needs <= has { gib(has - needs) } else { format!("−{}", gib(needs - has)) };
-        let sizes = [device.weights, device.kv, device.activations, device.workspace, needs, has].map(gib);
-        table.row([index.to_string(), layers].into_iter().chain(sizes).chain([left]).collect());
+        table.row([index.to_string(), layers].into_iter().chain(sizes.map(gib)).chain([left]).collect());
+        sums.iter_mut().zip(sizes).for_each(|(sum, size)| *sum += size);
     }
-    let sum = |part: fn(&Device) -> u64| gib(plan.devices.iter().map(part).sum());
-    let all: Vec<String> = [
-        (|d| d.weights) as fn(&Device) -> u64,
-        |d| d.kv,
-        |d| d.activations,
-        |d| d.workspace,
-        Device::needs,
-        |d| d.capacity,
-    ]
-    .map(sum)
-    .to_vec();
-    table.row(["all".to_owned(), String::new()].into_iter().chain(all).collect());
+    table.row(["all".to_owned(), String::new()].into_iter().chain(sums.map(gib)).collect());
     let mut text = format!("GiB of each device\n\n{}", table.text());
     if plan.fits && plan.most_context > plan.demand.context {
         text += &format!("\nUp to {} tokens fit.\n", plan.most_context);

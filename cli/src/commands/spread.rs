@@ -16,12 +16,9 @@ pub(super) struct Spread<'s> {
     pub(super) bits: f64,
 }
 
+/// As told; `auto`, which takes sensitivities, otherwise.
 pub(super) fn allocation(args: &PackArgs) -> Allocation {
-    match args.allocate {
-        Some(allocate) => allocate.into(),
-        None if args.sensitivity.is_some() => Allocation::Auto,
-        None => Allocation::default(),
-    }
+    args.allocate.map(Into::into).unwrap_or_default()
 }
 
 /// What the budget has to know; kept tensors are encoded once to learn their size, and samples of the others where the

@@ -6,4 +6,4 @@ mod placement;
 
 pub(crate) use config::ModelConfig;
 pub(crate) use devices::parse_devices;
-pub(crate) use placement::{Demand, Device, Rates, Workspace, most_context, place};
+pub(crate) use placement::{Demand, Device, Rates, Workspace, fits, most_context, place};

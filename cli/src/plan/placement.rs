@@ -1,6 +1,8 @@
 //! Layers over devices, one after the other.
 
+use clap::ValueEnum;
 use serde::Serialize;
+use telecine::{Encoding, Target};
 
 use super::ModelConfig;
 
@@ -10,8 +12,6 @@ const EXACT_TOKENS: u64 = 132;
 const PLAIN: u64 = 2;
 /// Memory of a worker that decodes a chunk, per value of the chunk; see `Limits::chunk_values`.
 const WORKER_BYTES: u64 = 32;
-/// Values of a chunk, as `pack` makes them.
-const CHUNK: u64 = 1 << 18;
 
 /// Bits per value, all bytes counted.
 #[derive(Debug, Clone, Copy, Serialize)]
@@ -25,12 +25,12 @@ pub(crate) struct Rates {
 }
 
 /// What is decoded at a time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ValueEnum)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Workspace {
-    /// A chunk: products are taken chunk by chunk.
+    /// A chunk of 2¹⁸ values: products are taken chunk by chunk.
     Chunk,
-    /// A projection, or all keys and values of a layer.
+    /// A whole projection, or a layer's whole keys and values.
     Tensor,
 }
 
@@ -65,6 +65,11 @@ impl Device {
     /// All bytes that it needs.
     pub(crate) fn needs(&self) -> u64 {
         self.weights + self.kv + self.activations + self.workspace
+    }
+
+    /// What it holds, part by part, what it needs and what it has, in bytes.
+    pub(crate) fn sizes(&self) -> [u64; 6] {
+        [self.weights, self.kv, self.activations, self.workspace, self.needs(), self.capacity]
     }
 
     /// Its load: 1 is full.
@@ -116,7 +121,8 @@ impl Demand {
             activations += 4 * self.batch * config.vocabulary();
             largest = largest.max(config.embedding_values());
         }
-        let workers = self.workers * WORKER_BYTES * CHUNK;
+        let chunk = Encoding::new(Target::Lossless).chunk_values;
+        let workers = self.workers * WORKER_BYTES * chunk;
         let workspace = match self.workspace {
             Workspace::Chunk => workers,
             Workspace::Tensor => workers + PLAIN * largest,
@@ -132,8 +138,7 @@ pub(crate) fn place(config: &ModelConfig, demand: &Demand, capacities: &[u64]) -
     // Half of the interval goes with each step; 1 is full.
     let (mut low, mut high) = (0.0, 1e6);
     for _ in 0..100 {
-        let middle =
-            if high > 4.0 { f64::sqrt(high * f64::max(low, 1e-6)) } else { f64::midpoint(low, high) };
+        let middle = f64::midpoint(low, high);
         let placed = fill(config, demand, capacities, middle);
         let load = placed.iter().map(Device::load).fold(0.0, f64::max);
         if load <= middle {
@@ -148,37 +153,40 @@ pub(crate) fn place(config: &ModelConfig, demand: &Demand, capacities: &[u64]) -
     best.map(|best| best.1).unwrap_or_default()
 }
 
-/// Gives each device as many of the layers left as it takes up to a load; the last one takes the rest.
+/// Gives each device as many of the layers left as it takes up to a load; the last one, which holds the head, takes the
+/// rest, one at least.
 fn fill(config: &ModelConfig, demand: &Demand, capacities: &[u64], most: f64) -> Vec<Device> {
     let mut first = 0;
-    let ends = capacities.len().saturating_sub(1);
     let mut out = Vec::new();
     for (index, &capacity) in capacities.iter().enumerate() {
         let left = config.layers() - first;
         let with = |layers: u64| demand.device(config, capacity, first, layers);
-        // The last device holds the head: no other may take all layers.
-        let most_layers = if index == ends { left } else { left.saturating_sub(1) };
-        let layers = if index == ends {
-            left
-        } else {
-            (0..=most_layers).rev().find(|&layers| with(layers).load() <= most).unwrap_or(0)
-        };
+        let last = index + 1 == capacities.len();
+        let layers = if last { left } else { largest(left, |layers| with(layers).load() <= most) };
         out.push(with(layers));
         first += layers;
     }
     out
 }
 
+/// Whether all devices have room.
+pub(crate) fn fits(devices: &[Device]) -> bool {
+    devices.iter().all(|device| device.needs() <= device.capacity)
+}
+
 /// The longest context, in tokens, for which all devices have room; 0 for none.
 pub(crate) fn most_context(config: &ModelConfig, demand: &Demand, capacities: &[u64]) -> u64 {
-    let fits = |context: u64| {
-        let placed = place(config, &Demand { context, ..*demand }, capacities);
-        placed.iter().all(|device| device.needs() <= device.capacity)
-    };
-    let (mut low, mut high) = (0, config.most_tokens() + 1);
+    largest(config.most_tokens() + 1, |context| {
+        fits(&place(config, &Demand { context, ..*demand }, capacities))
+    })
+}
+
+/// The largest number below `end` that holds, of those that hold up to some number; 0 for none.
+fn largest(end: u64, holds: impl Fn(u64) -> bool) -> u64 {
+    let (mut low, mut high) = (0, end.max(1));
     while low + 1 < high {
         let middle = low.midpoint(high);
-        if fits(middle) { low = middle } else { high = middle }
+        if holds(middle) { low = middle } else { high = middle }
     }
     low
 }
@@ -191,10 +199,6 @@ mod tests {
     fn demand(workspace: Workspace) -> Demand {
         let rates = Rates { weights: 2.9, embedding: 2.9, kv: 2.9 };
         Demand { rates, context: 131_072, batch: 1, step: 512, workspace, workers: 4 }
-    }
-
-    fn fits(placed: &[Device]) -> bool {
-        placed.iter().all(|device| device.needs() <= device.capacity)
     }
 
     /// The claim of arXiv 2407.00467: LLaMA-3-70B with 128k tokens on four devices of 8 GB.
