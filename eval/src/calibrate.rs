@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use telecine::Importance;
 
+use crate::files::write_whole;
 use crate::model::{Linear, untouched, weight_name};
 use crate::setup::{Setup, WINDOW};
 use crate::{Error, Result};
@@ -94,10 +95,7 @@ const fn source(index: usize) -> usize {
 fn kept<T: Serialize + DeserializeOwned>(path: &Path, make: &mut dyn FnMut() -> Result<T>) -> Result<T> {
     let about = |error: serde_json::Error| Error::input(format!("{}: {error}", path.display()));
     if !path.exists() {
-        let json = serde_json::to_string_pretty(&make()?).map_err(about)?;
-        let part = path.with_extension("part");
-        std::fs::write(&part, json).map_err(|error| Error::io(&part, error))?;
-        std::fs::rename(&part, path).map_err(|error| Error::io(path, error))?;
+        write_whole(path, &serde_json::to_string_pretty(&make()?).map_err(about)?)?;
     }
     let text = std::fs::read_to_string(path).map_err(|error| Error::io(path, error))?;
     serde_json::from_str(&text).map_err(about)

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use candle_core::Tensor;
 use half::bf16;
 use nalgebra::DMatrix;
-use telecine::Basis;
+use telecine::{Basis, Chain, Encoding, TransformChoice};
 
 use crate::Result;
 
@@ -27,6 +27,21 @@ pub fn basis(rows: &Tensor) -> Result<Arc<Basis>> {
     let value = |row: usize, at: usize| bf16::from_f64(eigen.eigenvectors[(row, order[at])]).to_f32();
     let values = (0..cols).flat_map(|row| (0..cols).map(move |at| (row, at))).map(|(row, at)| value(row, at));
     Ok(Arc::new(Basis::new(cols, values.collect())?))
+}
+
+/// Sets a chain of transforms, behind which comes the projection on a basis where there is one.
+///
+/// # Errors
+/// What the chain's parser refuses.
+pub fn set_chain(encoding: &mut Encoding, chain: &str, basis: Option<&Arc<Basis>>) -> Result<()> {
+    let chain = match basis {
+        Some(basis) => format!("{chain}+klt({:016x})", basis.id()),
+        None => chain.to_owned(),
+    };
+    let find = |id: u64| basis.filter(|basis| basis.id() == id).cloned();
+    encoding.transform = TransformChoice::Chain(Chain::parse(&chain, &find)?);
+    encoding.bases = basis.into_iter().cloned().collect();
+    Ok(())
 }
 
 #[cfg(test)]

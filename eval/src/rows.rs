@@ -5,6 +5,7 @@ use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 
+use crate::files::write_whole;
 use crate::quality::Quality;
 use crate::setup::seconds;
 use crate::{Error, Result};
@@ -141,11 +142,9 @@ impl Rows {
 
     fn save(&self) -> Result<()> {
         let Some(path) = &self.path else { return Ok(()) };
-        let part = path.with_extension("part");
         let text = serde_json::to_string_pretty(&self.document)
             .map_err(|error| Error::input(format!("{}: {error}", path.display())))?;
-        std::fs::write(&part, text).map_err(|error| Error::io(&part, error))?;
-        std::fs::rename(&part, path).map_err(|error| Error::io(path, error))
+        write_whole(path, &text)
     }
 }
 

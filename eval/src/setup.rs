@@ -120,6 +120,33 @@ fn hugging_face_config(config: &Config) -> Result<String> {
     serde_json::to_string_pretty(&json).map_err(about)
 }
 
+/// The sizes of the reference model in `folder`.
+///
+/// # Errors
+/// [`Error::Io`]; [`Error::Input`] for sizes that are none or do not fit.
+pub fn read_config(folder: &Path) -> Result<Config> {
+    let path = folder.join("config.json");
+    let text = std::fs::read_to_string(&path).map_err(|error| Error::io(&path, error))?;
+    let config: Config =
+        serde_json::from_str(&text).map_err(|error| Error::input(format!("{}: {error}", path.display())))?;
+    config.check()?;
+    Ok(config)
+}
+
+/// The tokens in `folder`, of the test text and of the validation text.
+///
+/// # Errors
+/// [`Error::Runtime`]; [`Error::Input`] where one is missing.
+pub fn read_tokens(folder: &Path) -> Result<[Vec<u32>; 2]> {
+    let tokens = candle_core::safetensors::load(folder.join("tokens.safetensors"), &Device::Cpu)?;
+    let ids = |name: &str| -> Result<Vec<u32>> {
+        let tensor =
+            tokens.get(name).ok_or_else(|| Error::input(format!("tokens.safetensors has no {name}")))?;
+        Ok(tensor.to_vec1()?)
+    };
+    Ok([ids("test")?, ids("validation")?])
+}
+
 impl Setup {
     /// Opens the reference in `cache`, making it when it is missing.
     ///
@@ -131,19 +158,9 @@ impl Setup {
         if !folder.exists() {
             prepare(cache, &folder)?;
         }
-        let path = folder.join("config.json");
-        let text = std::fs::read_to_string(&path).map_err(|error| Error::io(&path, error))?;
-        let config: Config = serde_json::from_str(&text)
-            .map_err(|error| Error::input(format!("{}: {error}", path.display())))?;
-        config.check()?;
+        let config = read_config(&folder)?;
         let weights = candle_core::safetensors::load(folder.join("model.safetensors"), &Device::Cpu)?;
-        let tokens = candle_core::safetensors::load(folder.join("tokens.safetensors"), &Device::Cpu)?;
-        let ids = |name: &str| -> Result<Vec<u32>> {
-            let tensor =
-                tokens.get(name).ok_or_else(|| Error::input(format!("tokens.safetensors has no {name}")))?;
-            Ok(tensor.to_vec1()?)
-        };
-        let (test, validation) = (ids("test")?, ids("validation")?);
+        let [test, validation] = read_tokens(&folder)?;
         let most = test.len() / WINDOW;
         if let Some(window) = windows.iter().find(|&&window| window >= most) {
             return Err(Error::call(format!("window {window}: the test text has windows 0 to {}", most - 1)));

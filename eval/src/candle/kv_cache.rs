@@ -210,3 +210,41 @@ impl<C: BlockCoder> Cache for CompressedCache<C> {
         Ok((self.append_to(layer, Half::Keys, keys)?, self.append_to(layer, Half::Values, values)?))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
+    use telecine::Target;
+
+    use super::*;
+
+    #[test]
+    fn all_but_the_first_and_last_tokens_come_back_from_compressed_blocks() {
+        let codec = Arc::new(Codec::new());
+        let mut encoding = Encoding::new(Target::Bits(4.0));
+        encoding.keep_small = false;
+        let encodings = vec![[encoding.clone(), encoding]];
+        let coder = Telecine { codec: codec.clone(), encodings, keys_before_rope: false, bits_once: 0 };
+        let mut cache = CompressedCache::new(coder, codec, 1, BLOCK).unwrap();
+        let step = |_| Tensor::randn(0f32, 1.0, (2, 128, 32), &Device::Cpu).unwrap();
+        let steps: Vec<Tensor> = (0..4).map(step).collect();
+        for new in &steps {
+            cache.append(0, new, new).unwrap();
+        }
+        // The blocks that the last step compressed come back decoded with the next one.
+        let more = step(4);
+        let (keys, values) = cache.append(0, &more, &more).unwrap();
+        let all = Tensor::cat(&[steps, vec![more]].concat(), 1).unwrap();
+        assert_eq!((keys.dims(), values.dims()), (all.dims(), all.dims()));
+        let error = |start: usize, count: usize| -> f32 {
+            let part = |tensor: &Tensor| tensor.narrow(1, start, count).unwrap();
+            (part(&keys) - part(&all)).unwrap().sqr().unwrap().mean_all().unwrap().to_scalar().unwrap()
+        };
+        assert_eq!((error(0, FIRST), error(640 - 128 - LAST, 128 + LAST)), (0.0, 0.0));
+        assert!((1e-4..0.02).contains(&error(FIRST, BLOCK)), "{}", error(FIRST, BLOCK));
+        let bytes = cache.bytes();
+        let bits = bytes.compressed_bits as f64 / bytes.compressed_values as f64;
+        assert!((3.5..4.5).contains(&bits), "{bits}");
+        assert_eq!(bytes.compressed_values + bytes.exact_values, 2 * all.elem_count() as u64);
+    }
+}

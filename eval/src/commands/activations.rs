@@ -4,13 +4,13 @@ use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 use half::bf16;
-use telecine::{Basis, Chain, Codec, Encoding, Target, TensorBuf, TransformChoice};
+use telecine::{Basis, Codec, Encoding, Target, TensorBuf};
 
 use crate::Result;
 use crate::args::TableArgs;
 use crate::candle::{from_candle, to_candle};
-use crate::klt::{BASIS_BITS, basis};
-use crate::rivals::{Grid, Matrix, Quantised, fp8, rtn};
+use crate::klt::{BASIS_BITS, basis, set_chain};
+use crate::rivals::{Grid, Matrix, Quantised, fp8, on_tokens, rtn};
 use crate::rows::{Coded, Rows};
 use crate::setup::{Setup, WINDOW, seconds};
 
@@ -127,13 +127,7 @@ fn telecine_rows(setup: &mut Setup, rows: &mut Rows) -> Result<()> {
             let encoding = |basis: &Arc<Basis>| -> Result<Encoding> {
                 let mut encoding = Encoding::new(Target::Bits(bits - once));
                 if let Some(chain) = chain {
-                    let mut chain = chain.to_owned();
-                    if klt {
-                        chain = format!("{chain}+klt({:016x})", basis.id());
-                        encoding.bases = vec![basis.clone()];
-                    }
-                    let find = |id: u64| (basis.id() == id).then(|| basis.clone());
-                    encoding.transform = TransformChoice::Chain(Chain::parse(&chain, &find)?);
+                    set_chain(&mut encoding, chain, klt.then_some(basis))?;
                 }
                 Ok(encoding)
             };
@@ -159,12 +153,7 @@ fn rivals(setup: &mut Setup, rows: &mut Rows) -> Result<()> {
     }
     ways.push(("fp8 E4M3", "8 bits".to_owned(), Box::new(fp8)));
     for (series, setting, plain) in ways {
-        let cols = setup.config.hidden_size;
-        let code = |_: usize, tokens: &TensorBuf| -> Result<(TensorBuf, u64)> {
-            let values = tokens.to_f32();
-            let coded = plain(&Matrix { rows: values.len() / cols, cols, values: &values })?;
-            Ok((TensorBuf::from_f32(&tokens.shape, &coded.values)?, coded.bits))
-        };
+        let code = |_: usize, tokens: &TensorBuf| on_tokens(tokens, &plain);
         measure(setup, rows, (series, &setting), &Link { code: &code, isolate: true }, 0.0)?;
     }
     Ok(())

@@ -12,7 +12,7 @@ use telecine::{Codec, Encoding, Limits, Reader, Target, Writer};
 use crate::args::{Keep, MemoryArgs};
 use crate::candle::{CompressedEmbedding, CompressedLinear, from_candle, open_vars};
 use crate::model::{Linear, Llama, PlainCache, untouched};
-use crate::setup::{Setup, WINDOW};
+use crate::setup::{Setup, WINDOW, read_config, read_tokens};
 use crate::{Config, Error, Result};
 
 /// Tokens of one pass.
@@ -100,14 +100,8 @@ fn in_a_process(cache: &Path, keep: Keep) -> Result<Run> {
 fn child(cache: &Path, keep: Keep) -> Result<Run> {
     let start = std::time::Instant::now();
     let folder = cache.join("smollm2");
-    let path = folder.join("config.json");
-    let text = std::fs::read_to_string(&path).map_err(|error| Error::io(&path, error))?;
-    let config: Config =
-        serde_json::from_str(&text).map_err(|error| Error::input(format!("{}: {error}", path.display())))?;
-    config.check()?;
-    let tokens = candle_core::safetensors::load(folder.join("tokens.safetensors"), &Device::Cpu)?;
-    let tokens: Vec<u32> =
-        tokens.get("test").ok_or_else(|| Error::input("tokens.safetensors has no test"))?.to_vec1()?;
+    let config = read_config(&folder)?;
+    let [tokens, _] = read_tokens(&folder)?;
     let codec = Arc::new(Codec::new());
     let model = load(&config, &packed(cache), keep, &codec)?;
     let tokens = &tokens[..WINDOW];

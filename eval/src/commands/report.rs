@@ -1,6 +1,7 @@
 //! The tables on one page.
 
 use crate::args::ReportArgs;
+use crate::files::write_whole;
 use crate::page::{html, markdown};
 use crate::rows::Document;
 use crate::{Error, Result};
@@ -19,9 +20,7 @@ pub(super) fn run(args: &ReportArgs) -> Result<()> {
         "SmolLM2-135M-Instruct, rotated, on {tokens} tokens of WikiText-2's test text; reference perplexity {reference:.3}"
     );
     if let Some(path) = &args.output {
-        let part = path.with_extension("part");
-        std::fs::write(&part, html(&documents, &model)).map_err(|error| Error::io(&part, error))?;
-        std::fs::rename(&part, path).map_err(|error| Error::io(path, error))?;
+        write_whole(path, &html(&documents, &model))?;
     }
     for document in &documents {
         println!("{}\n\n{}", document.table, markdown(document));

@@ -4,6 +4,7 @@
 
 use half::f16;
 use rayon::prelude::*;
+use telecine::TensorBuf;
 
 use crate::{Error, Result};
 
@@ -71,6 +72,20 @@ impl Matrix<'_> {
         let bits = rows.map(|(out, row)| code(row, out)).sum();
         Ok(Quantised { values, bits })
     }
+}
+
+/// Quantises a block of tokens, `[tokens, channels]`: what comes back, and its bits.
+///
+/// # Errors
+/// As `quantise`.
+pub fn on_tokens(
+    block: &TensorBuf,
+    quantise: impl Fn(&Matrix<'_>) -> Result<Quantised>,
+) -> Result<(TensorBuf, u64)> {
+    let values = block.to_f32();
+    let cols = block.shape.last().map_or(1, |&cols| usize::try_from(cols).unwrap_or(1)).max(1);
+    let coded = quantise(&Matrix { rows: values.len() / cols, cols, values: &values })?;
+    Ok((TensorBuf::from_f32(&block.shape, &coded.values)?, coded.bits))
 }
 
 impl Quantised {

@@ -1,7 +1,6 @@
 //! A fixed-rate trellis over a Gaussian code book, after QTIP (arXiv 2406.11235, the bit-shift trellis), without the
 //! rotations around it: the reference model is rotated already.
 
-use half::f16;
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use rand_distr::{Distribution, StandardNormal};
@@ -12,6 +11,8 @@ use crate::{Error, Result};
 /// Bits of a state: the last so many bits of a row choose a value from the code book. QTIP has 16, which lowers errors
 /// by another 2 %.
 const STATE: u32 = 12;
+/// Bits of a row's scale.
+const SCALE_BITS: u64 = 16;
 
 /// Quantises each row, divided by a scale of 16 bits, to `bits` per value along the best path.
 ///
@@ -31,7 +32,7 @@ pub fn trellis(matrix: &Matrix<'_>, bits: u32) -> Result<Quantised> {
         #[expect(clippy::cast_precision_loss, reason = "a mean")]
         let scale = to_half((row.iter().map(|value| value * value).sum::<f32>() / row.len() as f32).sqrt());
         search(&book, bits, row, scale, out);
-        u64::from(bits) * row.len() as u64 + u64::from(STATE - bits) + f16::DIGITS.next_power_of_two() as u64
+        u64::from(bits) * row.len() as u64 + u64::from(STATE - bits) + SCALE_BITS
     })
 }
 
@@ -103,6 +104,13 @@ mod tests {
             error(&values)
         });
         assert!((error(&out) - all.fold(f32::INFINITY, f32::min)).abs() < 1e-6);
+    }
+
+    #[test]
+    fn path_first_state_and_scale_are_counted() {
+        let values = gaussian(2 * 100, 5);
+        let coded = trellis(&Matrix { rows: 2, cols: 100, values: &values }, 3).unwrap();
+        assert_eq!(coded.bits, 2 * (3 * 100 + 9 + 16));
     }
 
     #[test]

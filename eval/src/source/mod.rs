@@ -13,6 +13,7 @@ pub use text::read_text;
 pub use tokens::{TEST_TEXT_TOKENS, tokenizer};
 
 use crate::Config;
+use crate::rivals::Matrix;
 
 /// A matrix of a model's weights.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,6 +24,13 @@ pub struct Weight {
     pub cols: usize,
     /// `rows * cols` values, row after row. A vector has one row.
     pub values: Vec<f32>,
+}
+
+impl Weight {
+    /// For the rivals.
+    pub fn matrix(&self) -> Matrix<'_> {
+        Matrix { rows: self.rows, cols: self.cols, values: &self.values }
+    }
 }
 
 /// A model as Hugging Face names and lays it out: every weight `[out, in]`, rotary halves apart.

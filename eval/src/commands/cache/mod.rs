@@ -2,14 +2,14 @@
 
 use std::sync::Arc;
 
-use telecine::{Basis, Chain, Codec, Effort, Encoding, Target, TensorBuf, TransformChoice};
+use telecine::{Basis, Codec, Effort, Encoding, Target, TensorBuf};
 
 use self::bases::Calibration;
 use self::coder::Coder;
 use crate::args::TableArgs;
 use crate::candle::CompressedCache;
 use crate::candle::kv_cache::{BlockCoder, FIRST, Half, LAST};
-use crate::klt::BASIS_BITS;
+use crate::klt::{BASIS_BITS, set_chain};
 use crate::rows::{Coded, Rows};
 use crate::setup::{Setup, seconds};
 use crate::{Config, Error, Result};
@@ -163,13 +163,7 @@ impl Way {
             let mut encoding = Encoding::new(Target::Bits(bits));
             (encoding.effort, encoding.keep_small) = (self.effort, false);
             if let Some(chain) = self.chain {
-                let mut chain = chain.to_owned();
-                if let Some(basis) = basis {
-                    chain = format!("{chain}+klt({:016x})", basis.id());
-                    encoding.bases = vec![basis.clone()];
-                }
-                let find = |id: u64| basis.filter(|basis| basis.id() == id).cloned();
-                encoding.transform = TransformChoice::Chain(Chain::parse(&chain, &find)?);
+                set_chain(&mut encoding, chain, basis)?;
             }
             Ok(encoding)
         };

@@ -6,7 +6,7 @@ use super::coder::Coder;
 use super::measure;
 use crate::Result;
 use crate::candle::kv_cache::Half;
-use crate::rivals::{Grid, Matrix, Origin, Quantised, fp8, rotated, rtn};
+use crate::rivals::{Grid, Matrix, Origin, Quantised, fp8, on_tokens, rotated, rtn};
 use crate::rows::Rows;
 use crate::setup::Setup;
 
@@ -50,20 +50,10 @@ pub(super) fn rows(setup: &mut Setup, rows: &mut Rows) -> Result<()> {
     ));
     ways.push(("fp8 E4M3", "8 bits".to_owned(), Box::new(|_, m| fp8(m))));
     for (series, setting, plain) in ways {
-        let code = |_: usize, half: Half, block: &TensorBuf| -> Result<(TensorBuf, u64)> {
-            let values = block.to_f32();
-            let cols = width(block);
-            let coded = plain(half, &Matrix { rows: values.len() / cols, cols, values: &values })?;
-            Ok((TensorBuf::from_f32(&block.shape, &coded.values)?, coded.bits))
-        };
+        let code = |_: usize, half: Half, block: &TensorBuf| on_tokens(block, |matrix| plain(half, matrix));
         measure(setup, rows, series, &setting, BLOCK, Coder::new(&code, false, 0))?;
     }
     Ok(())
-}
-
-/// Channels of a block.
-fn width(block: &TensorBuf) -> usize {
-    block.shape.last().map_or(1, |&cols| usize::try_from(cols).unwrap_or(1)).max(1)
 }
 
 /// Groups along tokens.

@@ -18,6 +18,7 @@ use crate::rivals::{
 };
 use crate::rows::{Coded, Rows};
 use crate::setup::{Setup, seconds};
+use crate::source::Weight;
 use crate::{Error, Result};
 
 /// Values that share a grid, as GPTQ and AWQ are mostly run.
@@ -28,19 +29,6 @@ type Plain = Box<dyn Fn(&Matrix<'_>) -> Result<Quantised>>;
 
 /// A quantiser of all projections.
 type Whole<'w> = dyn Fn(&[(String, Weight)], &Setup) -> Result<Vec<(String, Quantised)>> + 'w;
-
-/// Weights as rows of f32.
-struct Weight {
-    rows: usize,
-    cols: usize,
-    values: Vec<f32>,
-}
-
-impl Weight {
-    fn matrix(&self) -> Matrix<'_> {
-        Matrix { rows: self.rows, cols: self.cols, values: &self.values }
-    }
-}
 
 pub(super) fn rows(setup: &mut Setup, rows: &mut Rows) -> Result<()> {
     let mut plain: Vec<(String, String, Plain)> = Vec::new();
