@@ -30,6 +30,8 @@ pub enum Command {
     Allocation(TableArgs),
     /// KV cache: keys and values at 1 to 4 bits per value.
     Cache(TableArgs),
+    /// Bits that keys, values and hidden states take at one error, transform by transform.
+    States(Common),
     /// Activations: what goes between the stages of a pipeline, at 2 to 6 bits per value.
     Activations(TableArgs),
     /// Peak memory of the model with its weights compressed, against the same weights as f32.

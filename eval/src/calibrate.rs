@@ -8,6 +8,7 @@ use candle_core::{Device, Module, Tensor};
 use rand::SeedableRng;
 use rand::rngs::SmallRng;
 use rand_distr::{Distribution, StandardNormal};
+use rayon::prelude::*;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use telecine::Importance;
@@ -169,6 +170,19 @@ impl Setup {
     /// [`Error::Io`], [`Error::Input`] for a file that holds something else; what the runtime refuses.
     pub fn kept_own_text(&self) -> Result<Vec<u32>> {
         kept(&self.folder.join("own-text.json"), &mut || self.own_tokens(TOKENS, 20_261_128))
+    }
+
+    /// Windows of text that the model came up with, one after the other, kept in a file: as much as calibration takes of
+    /// the validation text.
+    ///
+    /// # Errors
+    /// As [`Setup::kept_own_text`].
+    pub fn kept_own_windows(&self, windows: usize) -> Result<Vec<u32>> {
+        kept(&self.folder.join(format!("own-text-{windows}.json")), &mut || {
+            let seeds = (1..=windows as u64).into_par_iter().map(|window| 20_261_128 + window);
+            let each: Vec<_> = seeds.map(|seed| self.own_tokens(WINDOW, seed)).collect::<Result<_>>()?;
+            Ok(each.concat())
+        })
     }
 
     /// Sensitivities of the projections, kept in a file: measured on text that the model came up with itself, or on the

@@ -5,6 +5,7 @@ pub mod calibrate;
 pub mod candle;
 mod commands;
 mod error;
+pub mod feedback;
 pub mod files;
 pub mod klt;
 pub mod model;

@@ -6,7 +6,8 @@ use std::sync::{Arc, OnceLock};
 
 use rayon::prelude::*;
 use telecine_core::{
-    Basis, ChunkDecoder, CodedChunk, Limits, MatrixShape, Registry, TensorBuf, TensorReport, decode_rows,
+    Basis, ChunkDecoder, CodedChunk, DType, Limits, MatrixShape, Registry, TensorBuf, TensorReport,
+    decode_rows,
 };
 use telecine_format::{Container, RESERVED_PREFIX, TensorEntry};
 
@@ -162,7 +163,15 @@ impl<'r> Reader<'r> {
             };
             let tensor = self.decode(entry, 0..MatrixShape::of(&entry.meta.shape).rows, &[])?;
             let cols = usize::try_from(cols).unwrap_or(usize::MAX);
-            let basis = Basis::new(cols, tensor.to_f32()).map_err(|error| {
+            let basis = if tensor.dtype == DType::I8 {
+                // The whole basis may be far larger than what a file says of it.
+                let values = (cols as u64).saturating_mul(cols as u64);
+                Limits::check("values of a basis", values, self.limits.chunk_values)?;
+                Basis::of_directions(cols, tensor.bytes.iter().map(|byte| byte.cast_signed()).collect())
+            } else {
+                Basis::new(cols, tensor.to_f32())
+            };
+            let basis = basis.map_err(|error| {
                 CoreError::corrupt(format!("{} of {rows} rows is no basis: {error}", entry.meta.name))
             })?;
             bases.push(Arc::new(basis));

@@ -141,34 +141,65 @@ fn basis(cols: usize) -> Arc<Basis> {
     Arc::new(Basis::new(cols, (0..cols * cols).map(entry).collect()).unwrap())
 }
 
+/// Directions of which little is in common, fewer than there are columns.
+fn directions(cols: usize) -> Arc<Basis> {
+    let number = |at: usize| i8::try_from((at * at * 31 + at * 7) % 255).map_or(-100, |n| n - 50);
+    Arc::new(Basis::of_directions(cols, (0..cols / 2 * cols).map(number).collect()).unwrap())
+}
+
 #[test]
 fn a_basis_is_stored_once_and_found_again() {
     let folder = tempfile::tempdir().unwrap();
-    let path = folder.path().join("klt.arrow");
     let registry = default_registry();
     let mut rng = SmallRng::seed_from_u64(3);
     let values: Vec<f32> = (0..600 * 48).map(|_| normal(&mut rng)).collect();
     let tensor = TensorBuf::from_f32(&[600, 48], &values).unwrap();
-    let basis = basis(48);
-    let mut encoding = Encoding::new(Target::Nmse(0.01));
+    for (stem, basis) in [("whole", basis(48)), ("directions", directions(48))] {
+        let path = folder.path().join(stem);
+        let mut encoding = Encoding::new(Target::Nmse(0.01));
+        encoding.transform =
+            TransformChoice::Chain(Chain { steps: vec![Transform::Klt { basis: basis.clone() }] });
+        let mut writer = Writer::create(&path, false, &registry).unwrap();
+        for name in ["a", "b"] {
+            writer.add(name, &tensor.view().unwrap(), &encoding).unwrap();
+        }
+        writer.finish().unwrap();
+        let reader = Reader::open(&path, &registry, &Limits::default()).unwrap();
+        assert_eq!(reader.tensors().map(|entry| entry.meta.name.as_str()).collect::<Vec<_>>(), ["a", "b"]);
+        let internal = reader.container().tensors().iter().filter(|entry| entry.is_internal());
+        let shapes: Vec<_> = internal.map(|entry| (entry.meta.dtype, entry.meta.shape.clone())).collect();
+        let wanted = if stem == "whole" { (DType::F32, vec![48, 48]) } else { (DType::I8, vec![24, 48]) };
+        assert_eq!(shapes, [wanted]);
+        for name in ["a", "b"] {
+            let back = reader.read(name).unwrap();
+            let measured = Distortion::measure(DType::F32, &tensor.bytes, &back.bytes);
+            assert!(measured.nmse() <= 0.01 && measured.nmse() > 0.005, "{}", measured.nmse());
+        }
+        let rows = reader.read_rows("b", 100..103).unwrap();
+        assert_eq!(rows.bytes, reader.read("b").unwrap().bytes[100 * 192..103 * 192]);
+    }
+}
+
+#[test]
+fn directions_make_no_basis_beyond_the_limits() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("klt.arrow");
+    let registry = default_registry();
+    let tensor = TensorBuf::from_f32(&[200, 48], &[1.0; 200 * 48]).unwrap();
+    let mut encoding = Encoding::new(Target::Step(0.1));
+    encoding.chunk_values = 960;
     encoding.transform =
-        TransformChoice::Chain(Chain { steps: vec![Transform::Klt { basis: basis.clone() }] });
+        TransformChoice::Chain(Chain { steps: vec![Transform::Klt { basis: directions(48) }] });
     let mut writer = Writer::create(&path, false, &registry).unwrap();
-    for name in ["a", "b"] {
-        writer.add(name, &tensor.view().unwrap(), &encoding).unwrap();
-    }
+    writer.add("a", &tensor.view().unwrap(), &encoding).unwrap();
     writer.finish().unwrap();
-    let reader = Reader::open(&path, &registry, &Limits::default()).unwrap();
-    assert_eq!(reader.tensors().map(|entry| entry.meta.name.as_str()).collect::<Vec<_>>(), ["a", "b"]);
-    let internal = reader.container().tensors().iter().filter(|entry| entry.is_internal()).count();
-    assert_eq!(internal, 1);
-    for name in ["a", "b"] {
-        let back = reader.read(name).unwrap();
-        let measured = Distortion::measure(DType::F32, &tensor.bytes, &back.bytes);
-        assert!(measured.nmse() <= 0.01 && measured.nmse() > 0.005, "{}", measured.nmse());
-    }
-    let rows = reader.read_rows("b", 100..103).unwrap();
-    assert_eq!(rows.bytes, reader.read("b").unwrap().bytes[100 * 192..103 * 192]);
+    let read = |chunk_values: u64| {
+        let limits = Limits { chunk_values, ..Limits::default() };
+        Reader::open(&path, &registry, &limits).and_then(|reader| reader.read("a"))
+    };
+    assert!(read(48 * 48).is_ok());
+    let error = read(48 * 48 - 1).unwrap_err().to_string();
+    assert!(error.contains("values of a basis"), "{error}");
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //!
 //! `y = x B`, undone by `x = y Bᵀ`. The basis is stored once, as a tensor of its own. No side bytes.
 
+use super::directions::complete;
 use twox_hash::XxHash3_64;
 
 use crate::{Error, Result};
@@ -14,6 +15,7 @@ pub struct Basis {
     /// The same matrix, columns first.
     transposed: Vec<f32>,
     id: u64,
+    directions: Option<Vec<i8>>,
 }
 
 /// Largest deviation of `BᵀB` from the identity: room for values rounded to bf16.
@@ -52,7 +54,33 @@ impl Basis {
         }
         let mut bytes: Vec<u8> = (cols as u64).to_le_bytes().to_vec();
         bytes.extend(values.iter().flat_map(|value| value.to_le_bytes()));
-        Ok(Self { cols, id: XxHash3_64::oneshot(&bytes), values, transposed })
+        Ok(Self { cols, id: XxHash3_64::oneshot(&bytes), values, transposed, directions: None })
+    }
+
+    /// The basis whose first vectors lie along these directions, most important first, each as far as it is orthogonal
+    /// to those before it; the others complete it. A file then holds the directions only: a few bits for each number,
+    /// and nothing for vectors along which there is too little to code.
+    ///
+    /// A direction is `cols` whole numbers; how long it is does not matter. The longer, the closer it is met: rounded to
+    /// whole numbers at a length of `l`, a vector is off by an angle of about `√(cols / 12) / l`.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] when these are not one to `cols` directions, for more than 16,384 columns, and for a direction that
+    /// is zero or lies, but for a thousandth, among those before it.
+    pub fn of_directions(cols: usize, directions: Vec<i8>) -> Result<Self> {
+        if cols == 0 || cols > MAX_COLS || directions.is_empty() || !directions.len().is_multiple_of(cols) {
+            return Err(Error::invalid(format!(
+                "{} numbers are no directions in {cols} columns",
+                directions.len()
+            )));
+        }
+        let basis = Self::new(cols, complete(cols, &directions)?)?;
+        Ok(Self { directions: Some(directions), ..basis })
+    }
+
+    /// The directions that this basis was made of, one after the other.
+    pub fn directions(&self) -> Option<&[i8]> {
+        self.directions.as_deref()
     }
 
     /// Number of rows and columns.

@@ -4,6 +4,7 @@ mod centre;
 mod chain;
 pub(crate) mod column_scale;
 mod dct;
+mod directions;
 mod hadamard;
 mod klt;
 mod row_scale;

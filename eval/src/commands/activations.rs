@@ -9,7 +9,7 @@ use telecine::{Basis, Codec, Encoding, Target, TensorBuf};
 use crate::Result;
 use crate::args::TableArgs;
 use crate::candle::{from_candle, to_candle};
-use crate::klt::{BASIS_BITS, basis, set_chain};
+use crate::klt::{Spectrum, set_chain, stored_bits};
 use crate::rivals::{Grid, Matrix, Quantised, fp8, on_tokens, rtn};
 use crate::rows::{Coded, Rows};
 use crate::setup::{Setup, WINDOW, seconds};
@@ -87,8 +87,8 @@ fn ends(layers: usize) -> Vec<usize> {
     (1..STAGES).map(|stage| stage * layers / STAGES - 1).collect()
 }
 
-/// By end of a stage: the basis of what goes over it.
-fn bases(setup: &Setup, ends: &[usize]) -> Result<Vec<Arc<Basis>>> {
+/// By end of a stage: where the variance of what goes over it lies.
+fn spectra(setup: &Setup, ends: &[usize]) -> Result<Vec<Spectrum>> {
     let mut seen: Vec<Option<Tensor>> = vec![None; ends.len()];
     let window = setup.validation.chunks_exact(WINDOW).next().unwrap_or(&setup.validation);
     setup.model.forward(window, 0, None, &mut |layer, stream| {
@@ -98,7 +98,7 @@ fn bases(setup: &Setup, ends: &[usize]) -> Result<Vec<Arc<Basis>>> {
         }
         Ok(stream)
     })?;
-    seen.iter().flatten().map(basis).collect()
+    seen.iter().flatten().map(Spectrum::of).collect()
 }
 
 pub(super) fn run(args: &TableArgs) -> Result<()> {
@@ -112,7 +112,8 @@ pub(super) fn run(args: &TableArgs) -> Result<()> {
 #[expect(clippy::cast_precision_loss, reason = "ratios")]
 fn telecine_rows(setup: &mut Setup, rows: &mut Rows) -> Result<()> {
     let codec = Codec::new();
-    let bases = bases(setup, &ends(setup.config.num_hidden_layers))?;
+    let spectra = spectra(setup, &ends(setup.config.num_hidden_layers))?;
+    let values = (spectra.len() * TOKENS * setup.config.hidden_size) as f64;
     let ways = [
         ("none, sinks inside", Some("none"), false, false),
         ("none", Some("none"), true, false),
@@ -122,8 +123,10 @@ fn telecine_rows(setup: &mut Setup, rows: &mut Rows) -> Result<()> {
     ];
     for (series, chain, isolate, klt) in ways {
         for bits in BITS {
-            let hidden = setup.config.hidden_size as f64;
-            let once = if klt { BASIS_BITS as f64 * hidden / TOKENS as f64 } else { 0.0 };
+            let bases = spectra.iter().map(|spectrum| spectrum.basis(spectrum.noise_at_bits(bits)));
+            let bases = bases.collect::<Result<Vec<_>>>()?;
+            let stored = bases.iter().map(|basis| stored_bits(&codec, basis)).sum::<Result<u64>>()?;
+            let once = if klt { stored as f64 / values } else { 0.0 };
             let encoding = |basis: &Arc<Basis>| -> Result<Encoding> {
                 let mut encoding = Encoding::new(Target::Bits(bits - once));
                 if let Some(chain) = chain {

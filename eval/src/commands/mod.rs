@@ -24,6 +24,7 @@ pub fn run(cli: &Cli) -> Result<()> {
         Command::Cache(args) => cache::run(args),
         Command::Allocation(args) => allocation::run(args),
         Command::Memory(args) => memory::run(args),
+        Command::States(common) => cache::states::run(common),
         Command::Report(args) => report::run(args),
         Command::Weights(args) => weights::run(args),
     }

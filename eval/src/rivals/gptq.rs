@@ -6,29 +6,30 @@ use nalgebra::DMatrix;
 use super::{Grid, Matrix, Quantised};
 use crate::{Error, Result};
 
-/// What is added to the diagonal, relative to its mean, as in the paper.
-const DAMPING: f64 = 0.01;
+/// What GPTQ's paper adds to the diagonal of `H`, relative to its mean.
+pub const DAMPING: f64 = 0.01;
 
 /// How the columns to come make up for an error: the upper triangle `U` with `H⁻¹ = Uᵀ U`.
 #[derive(Debug, Clone)]
 pub struct Feedback {
-    cols: usize,
-    /// Row after row.
-    upper: Vec<f32>,
+    /// Columns of the weight.
+    pub cols: usize,
+    /// `U`, row after row.
+    pub upper: Vec<f32>,
 }
 
 impl Feedback {
-    /// From `H = Σ x xᵀ`, `cols × cols`, of the inputs.
+    /// From `H = Σ x xᵀ`, `cols × cols`, of the inputs, with `damping` times its mean added to the diagonal.
     ///
     /// # Errors
     /// [`Error::Call`] for a matrix of another size, or one that no damping makes positive definite.
-    pub fn new(products: &[f32], cols: usize) -> Result<Self> {
+    pub fn new(products: &[f32], cols: usize, damping: f64) -> Result<Self> {
         if cols == 0 || products.len() != cols * cols {
             return Err(Error::call(format!("{} products are no matrix of {cols} × {cols}", products.len())));
         }
         let diagonal = (0..cols).map(|at| f64::from(products[at * (cols + 1)])).sum::<f64>();
         #[expect(clippy::cast_precision_loss, reason = "a mean")]
-        let damping = DAMPING * diagonal / cols as f64;
+        let damping = damping * diagonal / cols as f64;
         // H in reverse order is L Lᵀ; in order, H = R Rᵀ with R upper, and U = R⁻¹.
         let reversed = DMatrix::from_fn(cols, cols, |row, col| {
             let (row, col) = (cols - 1 - row, cols - 1 - col);
@@ -80,7 +81,7 @@ pub fn gptq(matrix: &Matrix<'_>, grid: &Grid, feedback: &Feedback) -> Result<Qua
 ///
 /// # Errors
 /// What the runtime refuses.
-pub(super) fn output_error(matrix: &Matrix<'_>, values: &[f32], products: &[f32]) -> Result<f64> {
+pub(crate) fn output_error(matrix: &Matrix<'_>, values: &[f32], products: &[f32]) -> Result<f64> {
     let shape = (matrix.rows, matrix.cols);
     let weight = Tensor::from_slice(matrix.values, shape, &Device::Cpu)?;
     let error = (Tensor::from_slice(values, shape, &Device::Cpu)? - &weight)?;
@@ -94,33 +95,14 @@ pub(super) fn output_error(matrix: &Matrix<'_>, values: &[f32], products: &[f32]
 #[cfg(test)]
 mod tests {
     use super::super::rtn;
-    use super::super::testing::gaussian;
+    use super::super::testing::{gaussian, products};
     use super::*;
-
-    /// Products of inputs whose columns go together.
-    fn products(cols: usize) -> Vec<f32> {
-        let inputs: Vec<Vec<f32>> = gaussian(200 * cols, 5)
-            .chunks_exact(cols)
-            .map(|row| {
-                let mut sum = 0.0;
-                row.iter()
-                    .map(|value| {
-                        sum = 0.9 * sum + value;
-                        sum
-                    })
-                    .collect()
-            })
-            .collect();
-        (0..cols * cols)
-            .map(|at| inputs.iter().map(|input| input[at / cols] * input[at % cols]).sum::<f32>() / 200.0)
-            .collect()
-    }
 
     #[test]
     fn the_triangle_is_a_factor_of_the_inverse() {
         let cols = 12;
         let mut products = products(cols);
-        let feedback = Feedback::new(&products, cols).unwrap();
+        let feedback = Feedback::new(&products, cols, DAMPING).unwrap();
         let mean = (0..cols).map(|at| products[at * (cols + 1)]).sum::<f32>() / cols as f32;
         (0..cols).for_each(|at| products[at * (cols + 1)] += 0.01 * mean);
         let upper = DMatrix::from_row_slice(cols, cols, &feedback.upper);
@@ -136,7 +118,7 @@ mod tests {
         let matrix = Matrix { rows, cols, values: &values };
         let grid = Grid::new(3, 32);
         let plain = rtn(&matrix, &grid).unwrap();
-        let coded = gptq(&matrix, &grid, &Feedback::new(&products, cols).unwrap()).unwrap();
+        let coded = gptq(&matrix, &grid, &Feedback::new(&products, cols, DAMPING).unwrap()).unwrap();
         assert_eq!(plain.bits, coded.bits);
         let [plain, coded] =
             [plain, coded].map(|coded| output_error(&matrix, &coded.values, &products).unwrap());
@@ -145,9 +127,9 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_an_error() {
-        assert!(Feedback::new(&[1.0; 8], 3).is_err());
-        assert!(Feedback::new(&[-1.0, 0.0, 0.0, -1.0], 2).is_err());
-        let feedback = Feedback::new(&[1.0, 0.0, 0.0, 1.0], 2).unwrap();
+        assert!(Feedback::new(&[1.0; 8], 3, DAMPING).is_err());
+        assert!(Feedback::new(&[-1.0, 0.0, 0.0, -1.0], 2, DAMPING).is_err());
+        let feedback = Feedback::new(&[1.0, 0.0, 0.0, 1.0], 2, DAMPING).unwrap();
         let matrix = Matrix { rows: 1, cols: 3, values: &[1.0, 2.0, 3.0] };
         assert!(gptq(&matrix, &Grid::by_row(4), &feedback).is_err());
     }

@@ -17,12 +17,14 @@ mod nf4;
 mod rotated;
 mod rtn;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 mod trellis;
 
 pub use awq::awq;
 pub use float8::fp8;
-pub use gptq::{Feedback, gptq};
+#[cfg(test)]
+pub(crate) use gptq::output_error;
+pub use gptq::{DAMPING, Feedback, gptq};
 pub use k_quants::k_quants;
 pub use kmeans::kmeans;
 pub use nf4::{Scales, nf4};

@@ -8,7 +8,7 @@ use super::{Matrix, Quantised};
 use crate::Result;
 
 /// Values of N(0, 1).
-pub(super) fn gaussian(count: usize, seed: u64) -> Vec<f32> {
+pub(crate) fn gaussian(count: usize, seed: u64) -> Vec<f32> {
     let mut rng = SmallRng::seed_from_u64(seed);
     (0..count).map(|_| StandardNormal.sample(&mut rng)).collect()
 }
@@ -33,4 +33,23 @@ pub(super) fn takes_any_shape(quantise: impl Fn(&Matrix<'_>) -> Result<Quantised
     assert!(quantise(&Matrix { rows: 1, cols: 2, values: &[1.0, f32::NAN] }).is_err());
     assert!(quantise(&Matrix { rows: 1, cols: 2, values: &[f32::INFINITY, 0.0] }).is_err());
     assert!(quantise(&Matrix { rows: 2, cols: 2, values: &[1.0] }).is_err());
+}
+
+/// Products of inputs whose columns go together.
+pub(crate) fn products(cols: usize) -> Vec<f32> {
+    let inputs: Vec<Vec<f32>> = gaussian(200 * cols, 5)
+        .chunks_exact(cols)
+        .map(|row| {
+            let mut sum = 0.0;
+            row.iter()
+                .map(|value| {
+                    sum = 0.9 * sum + value;
+                    sum
+                })
+                .collect()
+        })
+        .collect();
+    (0..cols * cols)
+        .map(|at| inputs.iter().map(|input| input[at / cols] * input[at % cols]).sum::<f32>() / 200.0)
+        .collect()
 }

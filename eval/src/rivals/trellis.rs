@@ -20,58 +20,60 @@ const SCALE_BITS: u64 = 16;
 /// The code book is drawn from a seed and costs nothing.
 ///
 /// # Errors
-/// [`Error::Call`] for bits beyond 1 to 8, a wrong shape and values that are not finite.
+/// [`Error::Call`] for bits beyond 1 to 4, a wrong shape and values that are not finite.
 pub fn trellis(matrix: &Matrix<'_>, bits: u32) -> Result<Quantised> {
-    if !(1..=8).contains(&bits) {
-        return Err(Error::call(format!("a trellis of {bits} bits: 1 to 8")));
-    }
+    let search = match bits {
+        1 => search::<2>,
+        2 => search::<4>,
+        3 => search::<8>,
+        4 => search::<16>,
+        _ => return Err(Error::call(format!("a trellis of {bits} bits: 1 to 4"))),
+    };
     let mut rng = SmallRng::seed_from_u64(20_240_617);
     let book: Vec<f32> =
         (0..1 << STATE).map(|_| -> f32 { StandardNormal.sample(&mut rng) }).map(to_half).collect();
     matrix.by_rows(|row, out| {
         #[expect(clippy::cast_precision_loss, reason = "a mean")]
         let scale = to_half((row.iter().map(|value| value * value).sum::<f32>() / row.len() as f32).sqrt());
-        search(&book, bits, row, scale, out);
+        search(&book, row, scale, out);
         u64::from(bits) * row.len() as u64 + u64::from(STATE - bits) + SCALE_BITS
     })
 }
 
-/// Viterbi's search: the states before one differ in their highest `bits`, so that the least cost among these serves
+/// Viterbi's search: the `WAYS` states before one differ in their highest bits, so that the least cost among these serves
 /// all states that share the rest.
-fn search(book: &[f32], bits: u32, row: &[f32], scale: f32, out: &mut [f32]) {
-    let shared = book.len() >> bits;
-    let ways = 1usize << bits;
+fn search<const WAYS: usize>(book: &[f32], row: &[f32], scale: f32, out: &mut [f32]) {
+    let shared = book.len() / WAYS;
     let mut costs = vec![0f32; book.len()];
-    let mut least = vec![0f32; shared];
+    // Labels as wide as costs: both go through the same vectors.
+    let (mut least, mut labels) = (vec![0f32; shared], vec![0u32; shared]);
     let mut from = vec![0u8; shared * row.len()];
+    let levels = book.as_chunks::<WAYS>().0;
     for (at, &value) in row.iter().enumerate() {
-        let from = &mut from[at * shared..][..shared];
         // Nothing is before the first value.
         if at > 0 {
             least.copy_from_slice(&costs[..shared]);
-            for way in 1..ways {
-                let label = u8::try_from(way).unwrap_or(0);
-                let others = &costs[way * shared..][..shared];
-                for ((least, from), &cost) in least.iter_mut().zip(from.iter_mut()).zip(others) {
+            labels.fill(0);
+            for (label, others) in (1u32..).zip(costs[shared..].chunks_exact(shared)) {
+                for ((least, held), &cost) in least.iter_mut().zip(&mut labels).zip(others) {
                     let better = cost < *least;
-                    *from = if better { label } else { *from };
+                    *held = if better { label } else { *held };
                     *least = if better { cost } else { *least };
                 }
             }
+            #[expect(clippy::cast_possible_truncation, reason = "fewer than 256 ways")]
+            from[at * shared..].iter_mut().zip(&labels).for_each(|(from, &label)| *from = label as u8);
         }
         let target = if scale == 0.0 { 0.0 } else { value / scale };
-        let groups = costs.chunks_exact_mut(ways).zip(book.chunks_exact(ways)).zip(&least);
-        for ((costs, levels), &before) in groups {
-            for (cost, level) in costs.iter_mut().zip(levels) {
-                *cost = before + (level - target) * (level - target);
-            }
+        for ((costs, levels), &before) in costs.as_chunks_mut::<WAYS>().0.iter_mut().zip(levels).zip(&least) {
+            *costs = levels.map(|level| before + (level - target) * (level - target));
         }
     }
     let ends = costs.iter().enumerate().min_by(|a, b| a.1.total_cmp(b.1));
     let mut state = ends.map_or(0, |(state, _)| state);
     for (at, out) in out.iter_mut().enumerate().rev() {
         *out = book[state] * scale;
-        let low = state >> bits;
+        let low = state / WAYS;
         state = low + usize::from(from[at * shared + low]) * shared;
     }
 }
@@ -97,7 +99,7 @@ mod tests {
         let row = gaussian(6, 3);
         let book: Vec<f32> = gaussian(16, 4);
         let mut out = [0.0; 6];
-        search(&book, 1, &row, 1.0, &mut out);
+        search::<2>(&book, &row, 1.0, &mut out);
         let error = |values: &[f32]| -> f32 { values.iter().zip(&row).map(|(a, b)| (a - b).powi(2)).sum() };
         let all = (0..1usize << (6 + 3)).map(|path| {
             let values: Vec<f32> = (0..6).map(|at| book[(path >> (5 - at)) & 15]).collect();

@@ -1,14 +1,12 @@
 //! Bases of keys and values, and how far bits should differ among them, from text that is not the test text.
 
-use std::sync::Arc;
-
 use candle_core::Tensor;
-use telecine::{Basis, Codec, Encoding};
+use telecine::{Codec, Encoding};
 
 use crate::Result;
 use crate::candle::from_candle;
 use crate::candle::kv_cache::{FIRST, Half};
-use crate::klt::basis;
+use crate::klt::Spectrum;
 use crate::model::{Cache, PlainCache, untouched};
 use crate::setup::{Setup, WINDOW};
 
@@ -44,13 +42,19 @@ impl Cache for Recorder {
     }
 }
 
-/// What the calibration text leaves in the cache, by layer: rows of keys and of values.
-pub(super) struct Calibration(Vec<[Tensor; 2]>);
+/// What text leaves in the cache, by layer: rows of keys and of values.
+pub(super) struct Calibration(pub(super) Vec<[Tensor; 2]>);
 
 impl Calibration {
+    /// From the validation text.
     pub(super) fn new(setup: &Setup, before_rope: bool) -> Result<Self> {
+        Self::of(setup, setup.calibration_text(WINDOWS)?, before_rope)
+    }
+
+    /// From any text, a window at a time; the first tokens of each are left out.
+    pub(super) fn of(setup: &Setup, tokens: &[u32], before_rope: bool) -> Result<Self> {
         let mut rows: Vec<[Vec<Tensor>; 2]> = Vec::new();
-        for window in setup.calibration_text(WINDOWS)?.chunks_exact(WINDOW) {
+        for window in tokens.chunks(WINDOW) {
             let mut recorder = Recorder { before_rope, ..Recorder::default() };
             setup.model.forward(window, 0, Some(&mut recorder), &mut untouched)?;
             rows.resize_with(recorder.rows.len(), Default::default);
@@ -64,9 +68,9 @@ impl Calibration {
         Ok(Self(rows.iter().map(both).collect::<Result<_>>()?))
     }
 
-    /// By layer: the bases of keys and values.
-    pub(super) fn bases(&self) -> Result<Vec<[Arc<Basis>; 2]>> {
-        self.0.iter().map(|[keys, values]| Ok([basis(keys)?, basis(values)?])).collect()
+    /// By layer: where the variance of keys and of values lies.
+    pub(super) fn spectra(&self) -> Result<Vec<[Spectrum; 2]>> {
+        self.0.iter().map(|[keys, values]| Ok([Spectrum::of(keys)?, Spectrum::of(values)?])).collect()
     }
 
     /// Bits that each should get more or less than the mean for the least cost, where an error costs so much: at the

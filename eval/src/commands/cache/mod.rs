@@ -9,7 +9,7 @@ use self::coder::Coder;
 use crate::args::TableArgs;
 use crate::candle::CompressedCache;
 use crate::candle::kv_cache::{BlockCoder, FIRST, Half, LAST};
-use crate::klt::{BASIS_BITS, set_chain};
+use crate::klt::{Spectrum, set_chain, stored_bits};
 use crate::rows::{Coded, Rows};
 use crate::setup::{Setup, seconds};
 use crate::{Config, Error, Result};
@@ -17,6 +17,7 @@ use crate::{Config, Error, Result};
 mod bases;
 mod coder;
 mod rivals;
+pub(super) mod states;
 
 /// Total bits per value of the table, at [`TOKENS`] tokens.
 const BITS: [f64; 5] = [1.0, 1.5, 2.0, 2.9, 4.0];
@@ -102,11 +103,12 @@ fn telecine_rows(setup: &mut Setup, rows: &mut Rows) -> Result<()> {
             let kept = &mut known[usize::from(way.before_rope)];
             if kept.is_none() && (way.klt || way.spread) {
                 let calibration = Calibration::new(setup, way.before_rope)?;
-                *kept = Some(Known { bases: calibration.bases()?, calibration });
+                *kept = Some(Known { spectra: calibration.spectra()?, calibration });
             }
-            let bases = kept.as_ref().filter(|_| way.klt).map(|known| &known.bases);
-            let cells = |basis: &Arc<Basis>| (basis.cols() * basis.cols()) as u64;
-            let bits_once = BASIS_BITS * bases.into_iter().flatten().flatten().map(cells).sum::<u64>();
+            let bases = kept.as_ref().filter(|_| way.klt).map(|known| known.bases(bits)).transpose()?;
+            let bases = bases.as_ref();
+            let all = bases.into_iter().flatten().flatten();
+            let bits_once = all.map(|basis| stored_bits(&codec, basis)).sum::<Result<u64>>()?;
             let mut encodings = way.encodings(setup, bases, within_blocks(bits, bits_once, &setup.config))?;
             if let Some(known) = kept.as_ref().filter(|_| way.spread) {
                 let costs = setup.kept_cache_sensitivities()?;
@@ -148,7 +150,15 @@ fn spread(encodings: &mut [[Encoding; 2]], offsets: &[[f64; 2]]) {
 /// The calibration and what follows from it.
 struct Known {
     calibration: Calibration,
-    bases: Vec<[Arc<Basis>; 2]>,
+    spectra: Vec<[Spectrum; 2]>,
+}
+
+impl Known {
+    /// By layer: the bases of keys and values for so many bits per value.
+    fn bases(&self, bits: f64) -> Result<Vec<[Arc<Basis>; 2]>> {
+        let basis = |spectrum: &Spectrum| spectrum.basis(spectrum.noise_at_bits(bits));
+        self.spectra.iter().map(|[keys, values]| Ok([basis(keys)?, basis(values)?])).collect()
+    }
 }
 
 impl Way {

@@ -8,6 +8,7 @@ use crate::pack::Packing;
 use crate::rows::Rows;
 use crate::setup::Setup;
 
+mod feedback;
 mod rivals;
 
 /// Bits per value of the table.
@@ -18,6 +19,7 @@ pub(super) fn run(args: &TableArgs) -> Result<()> {
     let mut rows = Rows::open("weights", &windows, args.common.json.as_deref(), args.only.as_deref())?;
     let mut setup = Setup::open(&args.common.cache, &windows)?;
     telecine_rows(&mut setup, &mut rows)?;
+    feedback::rows(&mut setup, &mut rows)?;
     rivals::rows(&mut setup, &mut rows)
 }
 
