@@ -124,7 +124,7 @@ pub fn set_chain(encoding: &mut Encoding, chain: &str, basis: Option<&Arc<Basis>
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
+    #![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "a test that fails says where")]
     use super::*;
     use candle_core::Device;
     use rand::SeedableRng;

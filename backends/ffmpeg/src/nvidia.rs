@@ -251,3 +251,6 @@ mod tests {
         assert!(matches!(narrow(info, |_| Ok(none)), Err(Unavailable::Device { .. })));
     }
 }
+
+#[cfg(test)]
+mod on_device;
