@@ -66,7 +66,9 @@ fn search<const WAYS: usize>(book: &[f32], row: &[f32], scale: f32, out: &mut [f
         }
         let target = if scale == 0.0 { 0.0 } else { value / scale };
         for ((costs, levels), &before) in costs.as_chunks_mut::<WAYS>().0.iter_mut().zip(levels).zip(&least) {
-            *costs = levels.map(|level| before + (level - target) * (level - target));
+            for (cost, level) in costs.iter_mut().zip(levels) {
+                *cost = before + (level - target) * (level - target);
+            }
         }
     }
     let ends = costs.iter().enumerate().min_by(|a, b| a.1.total_cmp(b.1));
