@@ -90,8 +90,10 @@ impl Registry {
     /// Every backend, those left out included; probes each once.
     pub fn list(&self) -> Vec<Listing<'_>> {
         let registered = self.entries.iter().map(|entry| {
+            // Asked first: some backends know what they can do only once the device was asked.
+            let status = entry.status();
             let info = entry.backend.info();
-            Listing { name: info.name, codec: info.codec, info: Some(info), status: entry.status() }
+            Listing { name: info.name, codec: info.codec, info: Some(info), status }
         });
         let left_out = self.left_out.iter().map(|&(name, codec, feature)| Listing {
             name,
@@ -157,5 +159,60 @@ impl Registry {
         }
         entry.status()?;
         Ok(Found { backend: entry.backend.clone(), passed_over: Vec::new() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Capabilities, Decoder, EncodeOptions, Encoder, GroupSpec, Tier};
+
+    /// Knows its largest size once it was probed, as a backend in front of a device does.
+    #[derive(Debug)]
+    struct Device {
+        documented: BackendInfo,
+        asked: OnceLock<BackendInfo>,
+    }
+
+    impl Backend for Device {
+        fn info(&self) -> &BackendInfo {
+            self.asked.get().unwrap_or(&self.documented)
+        }
+
+        fn probe(&self) -> std::result::Result<(), Unavailable> {
+            let mut info = self.documented.clone();
+            info.capabilities.width = 144..=4096;
+            self.asked.get_or_init(|| info);
+            Ok(())
+        }
+
+        fn encoder(&self, _: GroupSpec, _: &EncodeOptions) -> Result<Box<dyn Encoder>> {
+            Err(Error::unsupported("only probed"))
+        }
+
+        fn decoder(&self, _: GroupSpec) -> Result<Box<dyn Decoder>> {
+            Err(Error::unsupported("only probed"))
+        }
+    }
+
+    #[test]
+    fn a_list_says_what_the_device_said() {
+        let capabilities = Capabilities {
+            lossless: true,
+            lossy: true,
+            excess: 0.0,
+            depths: &[8],
+            width: 64..=8192,
+            height: 64..=8192,
+            align: 2,
+            max_frames: 1,
+        };
+        let (name, codec) = ("device", CodecId::HEVC);
+        let documented =
+            BackendInfo { name, codec, tier: Tier::Fallback, encodes: false, decodes: true, capabilities };
+        let mut registry = Registry::new();
+        registry.register(Arc::new(Device { documented, asked: OnceLock::new() })).unwrap();
+        let listed = registry.list()[0].info.map(|info| info.capabilities.width.clone());
+        assert_eq!(listed, Some(144..=4096));
     }
 }

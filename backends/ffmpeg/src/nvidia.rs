@@ -1,8 +1,8 @@
 //! NVIDIA's hardware engines, through FFmpeg's `*_nvenc` and `*_cuvid`.
 //!
 //! Their drivers load at run time. Pictures are luma of 4:2:0 with constant chroma, which costs 0.001 bit: the engines
-//! have no grey. NVDEC for its part does not decode the grey streams of `x265`, so it is chosen by name only where a
-//! software decoder works.
+//! have no grey. NVDEC for its part is not documented to decode the grey streams of `x265`, so it is chosen by name only
+//! where a software decoder works.
 
 use std::sync::LazyLock;
 

@@ -22,7 +22,7 @@ use crate::{FfmpegDecoder, FfmpegEncoder};
 /// Frames of a group.
 const FRAMES: u32 = 4;
 /// Samples of a group at most.
-const MOST: u32 = 1 << 25;
+const MOST: u32 = 1 << 26;
 /// Least seconds that a speed is measured for.
 const SECONDS: f64 = 0.5;
 
