@@ -149,7 +149,7 @@ mod tests {
     }
 
     fn plan(products: &[f32]) -> Plan {
-        Plan::new(&Arc::new(Feedback::new(products, COLS, DAMPING).unwrap()), 1.0).unwrap()
+        Plan::new(&Arc::new(Feedback::new(products, COLS).unwrap()), 1.0).unwrap()
     }
 
     /// Inputs that go together are made up for; the level is the error of the output per value, whatever they are.

@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use candle_core::Tensor;
 use nalgebra::DMatrix;
-use telecine::{Basis, Chain, Codec, DType, Encoding, Target, TensorBuf, TransformChoice};
+use telecine::{Basis, Chain, Codec, Encoding, Target, TransformChoice};
 
-use crate::{Error, Result};
+use crate::Result;
 
 /// Vectors along which the variance is below this share of the noise are left to chance.
 const KEPT: f64 = 0.25;
@@ -94,16 +94,12 @@ impl Spectrum {
     }
 }
 
-/// Bits that a file holds a basis in: its directions, coded losslessly.
+/// Bits that a file holds a basis in.
 ///
 /// # Errors
-/// What the codec refuses; [`Error::Call`] for a basis of no directions.
+/// What the codec refuses.
 pub fn stored_bits(codec: &Codec, basis: &Basis) -> Result<u64> {
-    let directions = basis.directions().ok_or_else(|| Error::call("a basis of no directions"))?;
-    let cols = basis.cols() as u64;
-    let bytes: Vec<u8> = directions.iter().map(|number| number.cast_unsigned()).collect();
-    let tensor = TensorBuf { dtype: DType::I8, shape: vec![bytes.len() as u64 / cols, cols], bytes };
-    Ok(8 * codec.encode(&tensor.view()?, &Encoding::new(Target::Lossless))?.report.bytes)
+    Ok(8 * codec.encode(&basis.stored()?.view()?, &Encoding::new(Target::Lossless))?.report.bytes)
 }
 
 /// Sets a chain of transforms, behind which comes the projection on a basis where there is one.

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use telecine_core::{
-    Basis, CodedChunk, DType, Encoding, Registry, Target, Tensor, TensorBuf, TensorMeta, TensorReport,
-    Transform, TransformChoice,
+    Basis, CodedChunk, Encoding, Registry, Target, Tensor, TensorMeta, TensorReport, Transform,
+    TransformChoice,
 };
 use telecine_format::{FileWriter, RESERVED_PREFIX};
 
@@ -100,30 +100,12 @@ impl<'r> Writer<'r> {
         })
     }
 
-    /// Stores a basis once, losslessly: as the directions that it was made of, else as bf16 where that holds its values
-    /// exactly, else as f32.
+    /// Stores a basis once.
     fn store(&mut self, basis: &Basis) -> Result<()> {
         if !self.stored_bases.insert(basis.id()) {
             return Ok(());
         }
-        let cols = basis.cols() as u64;
-        let wide = TensorBuf::from_f32(&[cols, cols], basis.values())?;
-        let narrow = |dtype: DType, shape: Vec<u64>, values: &[f32]| {
-            let mut bytes = vec![0; dtype.size() * values.len()];
-            dtype.write_f32(values, &mut bytes);
-            TensorBuf { dtype, shape, bytes }
-        };
-        let stored = match basis.directions() {
-            Some(directions) => {
-                let values: Vec<f32> = directions.iter().map(|&n| n.into()).collect();
-                narrow(DType::I8, vec![values.len() as u64 / cols, cols], &values)
-            }
-            None => {
-                let half = narrow(DType::Bf16, wide.shape.clone(), basis.values());
-                if half.to_f32() == basis.values() { half } else { wide }
-            }
-        };
-        let name = basis_name(basis.id());
+        let (name, stored) = (basis_name(basis.id()), basis.stored()?);
         self.put(&name, &stored.view()?, &Encoding::new(Target::Lossless), &mut |_| Ok(()))?;
         Ok(())
     }

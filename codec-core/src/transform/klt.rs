@@ -5,7 +5,7 @@
 use super::directions::complete;
 use twox_hash::XxHash3_64;
 
-use crate::{Error, Result};
+use crate::{DType, Error, Result, TensorBuf};
 
 /// An orthonormal `cols` × `cols` matrix, one basis vector per column, in row-major order.
 #[derive(Debug, Clone, PartialEq)]
@@ -81,6 +81,25 @@ impl Basis {
     /// The directions that this basis was made of, one after the other.
     pub fn directions(&self) -> Option<&[i8]> {
         self.directions.as_deref()
+    }
+
+    /// The tensor that a file holds of it, losslessly: its directions, else its values as bf16 where that holds them exactly,
+    /// else as f32.
+    ///
+    /// # Errors
+    /// None that is known: the sizes were checked when the basis was made.
+    pub fn stored(&self) -> Result<TensorBuf> {
+        let cols = self.cols as u64;
+        if let Some(directions) = &self.directions {
+            let bytes = directions.iter().map(|number| number.cast_unsigned()).collect();
+            let rows = directions.len() as u64 / cols;
+            return Ok(TensorBuf { dtype: DType::I8, shape: vec![rows, cols], bytes });
+        }
+        let wide = TensorBuf::from_f32(&[cols, cols], &self.values)?;
+        let bytes = vec![0; wide.bytes.len() / 2];
+        let mut narrow = TensorBuf { dtype: DType::Bf16, shape: wide.shape.clone(), bytes };
+        DType::Bf16.write_f32(&self.values, &mut narrow.bytes);
+        Ok(if narrow.to_f32() == self.values { narrow } else { wide })
     }
 
     /// Number of rows and columns.

@@ -123,14 +123,21 @@ fn telecine_rows(setup: &mut Setup, rows: &mut Rows) -> Result<()> {
     ];
     for (series, chain, isolate, klt) in ways {
         for bits in BITS {
-            let bases = spectra.iter().map(|spectrum| spectrum.basis(spectrum.noise_at_bits(bits)));
-            let bases = bases.collect::<Result<Vec<_>>>()?;
-            let stored = bases.iter().map(|basis| stored_bits(&codec, basis)).sum::<Result<u64>>()?;
-            let once = if klt { stored as f64 / values } else { 0.0 };
-            let encoding = |basis: &Arc<Basis>| -> Result<Encoding> {
+            let setting = format!("{bits} bits");
+            if !rows.wants(series, &setting) {
+                continue;
+            }
+            let basis = |spectrum: &Spectrum| -> Result<Option<Arc<Basis>>> {
+                klt.then(|| spectrum.basis(spectrum.noise_at_bits(bits))).transpose()
+            };
+            let bases = spectra.iter().map(basis).collect::<Result<Vec<_>>>()?;
+            let stored =
+                bases.iter().flatten().map(|basis| stored_bits(&codec, basis)).sum::<Result<u64>>()?;
+            let once = stored as f64 / values;
+            let encoding = |basis: &Option<Arc<Basis>>| -> Result<Encoding> {
                 let mut encoding = Encoding::new(Target::Bits(bits - once));
                 if let Some(chain) = chain {
-                    set_chain(&mut encoding, chain, klt.then_some(basis))?;
+                    set_chain(&mut encoding, chain, basis.as_ref())?;
                 }
                 Ok(encoding)
             };
@@ -139,7 +146,7 @@ fn telecine_rows(setup: &mut Setup, rows: &mut Rows) -> Result<()> {
                 let encoded = codec.encode(&tokens.view()?, &encodings[stage])?;
                 Ok((codec.decode(&encoded)?, 8 * encoded.report.bytes))
             };
-            measure(setup, rows, (series, &format!("{bits} bits")), &Link { code: &code, isolate }, once)?;
+            measure(setup, rows, (series, &setting), &Link { code: &code, isolate }, once)?;
         }
     }
     Ok(())

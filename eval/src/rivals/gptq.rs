@@ -6,7 +6,7 @@ use nalgebra::DMatrix;
 use super::{Grid, Matrix, Quantised};
 use crate::{Error, Result};
 
-/// What GPTQ's paper adds to the diagonal of `H`, relative to its mean.
+/// What is added to the diagonal of `H`, relative to its mean, as in the paper.
 pub const DAMPING: f64 = 0.01;
 
 /// How the columns to come make up for an error: the upper triangle `U` with `H⁻¹ = Uᵀ U`.
@@ -19,17 +19,17 @@ pub struct Feedback {
 }
 
 impl Feedback {
-    /// From `H = Σ x xᵀ`, `cols × cols`, of the inputs, with `damping` times its mean added to the diagonal.
+    /// From `H = Σ x xᵀ`, `cols × cols`, of the inputs, with [`DAMPING`] times its mean added to the diagonal.
     ///
     /// # Errors
     /// [`Error::Call`] for a matrix of another size, or one that no damping makes positive definite.
-    pub fn new(products: &[f32], cols: usize, damping: f64) -> Result<Self> {
+    pub fn new(products: &[f32], cols: usize) -> Result<Self> {
         if cols == 0 || products.len() != cols * cols {
             return Err(Error::call(format!("{} products are no matrix of {cols} × {cols}", products.len())));
         }
         let diagonal = (0..cols).map(|at| f64::from(products[at * (cols + 1)])).sum::<f64>();
         #[expect(clippy::cast_precision_loss, reason = "a mean")]
-        let damping = damping * diagonal / cols as f64;
+        let damping = DAMPING * diagonal / cols as f64;
         // H in reverse order is L Lᵀ; in order, H = R Rᵀ with R upper, and U = R⁻¹.
         let reversed = DMatrix::from_fn(cols, cols, |row, col| {
             let (row, col) = (cols - 1 - row, cols - 1 - col);
@@ -102,7 +102,7 @@ mod tests {
     fn the_triangle_is_a_factor_of_the_inverse() {
         let cols = 12;
         let mut products = products(cols);
-        let feedback = Feedback::new(&products, cols, DAMPING).unwrap();
+        let feedback = Feedback::new(&products, cols).unwrap();
         let mean = (0..cols).map(|at| products[at * (cols + 1)]).sum::<f32>() / cols as f32;
         (0..cols).for_each(|at| products[at * (cols + 1)] += 0.01 * mean);
         let upper = DMatrix::from_row_slice(cols, cols, &feedback.upper);
@@ -118,7 +118,7 @@ mod tests {
         let matrix = Matrix { rows, cols, values: &values };
         let grid = Grid::new(3, 32);
         let plain = rtn(&matrix, &grid).unwrap();
-        let coded = gptq(&matrix, &grid, &Feedback::new(&products, cols, DAMPING).unwrap()).unwrap();
+        let coded = gptq(&matrix, &grid, &Feedback::new(&products, cols).unwrap()).unwrap();
         assert_eq!(plain.bits, coded.bits);
         let [plain, coded] =
             [plain, coded].map(|coded| output_error(&matrix, &coded.values, &products).unwrap());
@@ -127,9 +127,9 @@ mod tests {
 
     #[test]
     fn what_does_not_fit_is_an_error() {
-        assert!(Feedback::new(&[1.0; 8], 3, DAMPING).is_err());
-        assert!(Feedback::new(&[-1.0, 0.0, 0.0, -1.0], 2, DAMPING).is_err());
-        let feedback = Feedback::new(&[1.0, 0.0, 0.0, 1.0], 2, DAMPING).unwrap();
+        assert!(Feedback::new(&[1.0; 8], 3).is_err());
+        assert!(Feedback::new(&[-1.0, 0.0, 0.0, -1.0], 2).is_err());
+        let feedback = Feedback::new(&[1.0, 0.0, 0.0, 1.0], 2).unwrap();
         let matrix = Matrix { rows: 1, cols: 3, values: &[1.0, 2.0, 3.0] };
         assert!(gptq(&matrix, &Grid::by_row(4), &feedback).is_err());
     }

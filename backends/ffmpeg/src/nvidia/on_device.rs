@@ -125,7 +125,7 @@ fn nvdec_decodes_what_software_does_and_how_fast() {
         let nvdec = find(hardware, kind.info.codec);
         nvdec.probe().unwrap();
         let sides = &nvdec.info().capabilities.width;
-        for side in [144, 256, 512, 1024, 2048, 4096].into_iter().filter(|side| sides.contains(side)) {
+        for side in [144, 256, 512, 1024, 2048, 4096, 8192].into_iter().filter(|side| sides.contains(side)) {
             let coded = code(kind, side, depth);
             let plain = speed(&mut *find(software, kind.info.codec).decoder(coded.spec).unwrap(), &coded);
             let fast = speed(&mut *nvdec.decoder(coded.spec).unwrap(), &coded);

@@ -14,7 +14,7 @@ use crate::commands::allocation::CALIBRATION;
 use crate::model::weight_name;
 use crate::pack::Projections;
 use crate::rivals::{
-    DAMPING, Feedback, Grid, Matrix, Quantised, Scales, awq, fp8, gptq, k_quants, kmeans, nf4, rtn, trellis,
+    Feedback, Grid, Matrix, Quantised, Scales, awq, fp8, gptq, k_quants, kmeans, nf4, rtn, trellis,
 };
 use crate::rows::{Coded, Rows};
 use crate::setup::{Setup, seconds};
@@ -128,8 +128,7 @@ pub(super) fn feedbacks(
     let groups: Vec<_> = layers.flat_map(|layer| SHARING.map(|parts| (layer, parts))).collect();
     let found = groups.par_iter().map(|(layer, parts)| -> Result<Vec<(String, Arc<Feedback>)>> {
         let products = &inputs[&weight_name(*layer, parts[0])].products;
-        let feedback =
-            Arc::new(Feedback::new(&products.flatten_all()?.to_vec1::<f32>()?, products.dim(0)?, DAMPING)?);
+        let feedback = Arc::new(Feedback::new(&products.flatten_all()?.to_vec1::<f32>()?, products.dim(0)?)?);
         Ok(parts.iter().map(|part| (weight_name(*layer, part), feedback.clone())).collect())
     });
     Ok(found.collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
