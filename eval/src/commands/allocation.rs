@@ -1,6 +1,6 @@
 //! Allocation: the same bits spread in several ways.
 
-use telecine::{Allocation, Codec, Effort};
+use telecine::{Allocation, Codec};
 
 use crate::calibrate::Basis;
 
@@ -43,27 +43,23 @@ pub(super) fn run(args: &TableArgs) -> Result<()> {
         for (slope, offset) in SLOPES.iter().zip(&slopes) {
             ways.push((format!("layer-linear {slope:+}"), Packing { offset, ..even }));
         }
-        for effort in [Effort::Balanced, Effort::Best] {
-            let auto = Packing { effort, ..auto };
-            let suffix = if effort == Effort::Best { ", best effort" } else { "" };
-            let sensitive = Packing { sensitivity: &own, ..auto };
-            ways.extend([
-                (format!("auto{suffix}"), auto),
-                (format!("sensitivity, own text{suffix}"), sensitive),
-                (
-                    format!("sensitivity, own text + importance by weights{suffix}"),
-                    Packing { importance: &weights_importance, ..sensitive },
-                ),
-                (
-                    format!("sensitivity + importance, own text{suffix}"),
-                    Packing { importance: &own_importance, ..sensitive },
-                ),
-                (
-                    format!("sensitivity, own text + importance, text{suffix}"),
-                    Packing { importance: &text_importance, ..sensitive },
-                ),
-            ]);
-        }
+        let sensitive = Packing { sensitivity: &own, ..auto };
+        ways.extend([
+            ("auto".to_owned(), auto),
+            ("sensitivity, own text".to_owned(), sensitive),
+            (
+                "sensitivity, own text + importance by weights".to_owned(),
+                Packing { importance: &weights_importance, ..sensitive },
+            ),
+            (
+                "sensitivity + importance, own text".to_owned(),
+                Packing { importance: &own_importance, ..sensitive },
+            ),
+            (
+                "sensitivity, own text + importance, text".to_owned(),
+                Packing { importance: &text_importance, ..sensitive },
+            ),
+        ]);
         for (series, packing) in ways {
             rows.measure(&series, &format!("{bits} bits"), &mut || {
                 let (projections, coded) = setup.through_a_file(&packing)?;

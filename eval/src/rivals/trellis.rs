@@ -11,6 +11,8 @@ use crate::{Error, Result};
 /// Bits of a state: the last so many bits of a row choose a value from the code book. QTIP has 16, which lowers errors
 /// by another 2 %.
 const STATE: u32 = 12;
+/// States whose costs are compared side by side; a power of two that divides the states which share a past.
+const LANES: usize = 8;
 /// Bits of a row's scale.
 const SCALE_BITS: u64 = 16;
 
@@ -45,30 +47,22 @@ pub fn trellis(matrix: &Matrix<'_>, bits: u32) -> Result<Quantised> {
 fn search<const WAYS: usize>(book: &[f32], row: &[f32], scale: f32, out: &mut [f32]) {
     let shared = book.len() / WAYS;
     let mut costs = vec![0f32; book.len()];
-    // Labels as wide as costs: both go through the same vectors.
-    let (mut least, mut labels) = (vec![0f32; shared], vec![0u32; shared]);
+    let mut least = vec![0f32; shared];
     let mut from = vec![0u8; shared * row.len()];
     let levels = book.as_chunks::<WAYS>().0;
     for (at, &value) in row.iter().enumerate() {
         // Nothing is before the first value.
         if at > 0 {
-            least.copy_from_slice(&costs[..shared]);
-            labels.fill(0);
-            for (label, others) in (1u32..).zip(costs[shared..].chunks_exact(shared)) {
-                for ((least, held), &cost) in least.iter_mut().zip(&mut labels).zip(others) {
-                    let better = cost < *least;
-                    *held = if better { label } else { *held };
-                    *least = if better { cost } else { *least };
-                }
+            let ways: [&[[f32; LANES]]; WAYS] =
+                std::array::from_fn(|way| costs[way * shared..][..shared].as_chunks().0);
+            let from = from[at * shared..][..shared].as_chunks_mut().0;
+            for (chunk, (least, from)) in least.as_chunks_mut().0.iter_mut().zip(from).enumerate() {
+                (*least, *from) = best_of(&ways.map(|way| &way[chunk]));
             }
-            #[expect(clippy::cast_possible_truncation, reason = "fewer than 256 ways")]
-            from[at * shared..].iter_mut().zip(&labels).for_each(|(from, &label)| *from = label as u8);
         }
         let target = if scale == 0.0 { 0.0 } else { value / scale };
         for ((costs, levels), &before) in costs.as_chunks_mut::<WAYS>().0.iter_mut().zip(levels).zip(&least) {
-            for (cost, level) in costs.iter_mut().zip(levels) {
-                *cost = before + (level - target) * (level - target);
-            }
+            *costs = levels.map(|level| before + (level - target) * (level - target));
         }
     }
     let ends = costs.iter().enumerate().min_by(|a, b| a.1.total_cmp(b.1));
@@ -78,6 +72,22 @@ fn search<const WAYS: usize>(book: &[f32], row: &[f32], scale: f32, out: &mut [f
         let low = state / WAYS;
         state = low + usize::from(from[at * shared + low]) * shared;
     }
+}
+
+/// The least cost of each lane and the way that has it. A compiler makes vectors of lanes.
+#[inline]
+fn best_of<const WAYS: usize>(ways: &[&[f32; LANES]; WAYS]) -> ([f32; LANES], [u8; LANES]) {
+    let (mut best, mut from) = (*ways[0], [0u32; LANES]);
+    for (label, way) in (1..).zip(&ways[1..]) {
+        for ((best, from), &cost) in best.iter_mut().zip(&mut from).zip(*way) {
+            let better = cost < *best;
+            *from = if better { label } else { *from };
+            *best = if better { cost } else { *best };
+        }
+    }
+    #[expect(clippy::cast_possible_truncation, reason = "fewer than 256 ways")]
+    let from = from.map(|label| label as u8);
+    (best, from)
 }
 
 #[cfg(test)]

@@ -21,6 +21,8 @@ pub(super) mod states;
 
 /// Total bits per value of the table, at [`TOKENS`] tokens.
 const BITS: [f64; 5] = [1.0, 1.5, 2.0, 2.9, 4.0];
+/// Where the ways that answer a question beside it are measured: the rates of the two floors.
+const FLOORS: [f64; 2] = [2.0, 2.9];
 /// Tokens at which bases and exactly kept tokens are shared out.
 const TOKENS: usize = 32_768;
 /// The least bits per value of keys or values, where bits are spread.
@@ -38,26 +40,29 @@ struct Way {
     spread: bool,
     block: usize,
     effort: Effort,
+    bits: &'static [f64],
 }
 
 const WAYS: [Way; 11] = [
     Way::after("none, after RoPE", Some("none")),
     Way::after("hadamard, after RoPE", Some("hadamard(64)")),
-    Way::after("centre, after RoPE", Some("centre")),
+    Way { bits: &FLOORS, ..Way::after("centre, after RoPE", Some("centre")) },
     Way::after("centre + dct, after RoPE", Some("centre+dct(32)")),
     Way::after("auto, after RoPE", None),
-    Way { klt: true, ..Way::after("centre + KLT, after RoPE", Some("centre")) },
+    Way { klt: true, bits: &FLOORS, ..Way::after("centre + KLT, after RoPE", Some("centre")) },
     Way { klt: true, before_rope: true, ..Way::after("centre + KLT, before RoPE", Some("centre")) },
     Way {
         klt: true,
         before_rope: true,
         block: 512,
+        bits: &FLOORS,
         ..Way::after("centre + KLT, before RoPE, blocks of 512", Some("centre"))
     },
     Way {
         klt: true,
         before_rope: true,
         effort: Effort::Best,
+        bits: &FLOORS,
         ..Way::after("centre + KLT, before RoPE, best effort", Some("centre"))
     },
     Way {
@@ -66,7 +71,7 @@ const WAYS: [Way; 11] = [
         spread: true,
         ..Way::after("centre + KLT, before RoPE, spread", Some("centre"))
     },
-    Way { spread: true, ..Way::after("auto, after RoPE, spread", None) },
+    Way { spread: true, bits: &FLOORS, ..Way::after("auto, after RoPE, spread", None) },
 ];
 
 impl Way {
@@ -79,6 +84,7 @@ impl Way {
             spread: false,
             block: 128,
             effort: Effort::Balanced,
+            bits: &BITS,
         }
     }
 }
@@ -95,7 +101,7 @@ fn telecine_rows(setup: &mut Setup, rows: &mut Rows) -> Result<()> {
     let codec = Codec::new();
     let mut known: [Option<Known>; 2] = [None, None];
     for way in &WAYS {
-        for bits in BITS {
+        for &bits in way.bits {
             let setting = format!("{bits} bits");
             if !rows.wants(way.series, &setting) {
                 continue;
