@@ -10,34 +10,41 @@ use crate::rows::{Document, Row};
 struct About {
     title: &'static str,
     text: &'static str,
+    /// The series that others are held against.
+    yardstick: &'static str,
 }
 
 fn about(name: &str) -> About {
-    let (title, text) = match name {
+    let (yardstick, title, text) = match name {
         "weights" => (
+            "native balanced",
             "Weights",
             "All projections of all layers go through a codec; embedding, head and norms stay. Bits count the whole \
              file, or a rival's indices, scales and code books.",
         ),
-        "allocation" => {
-            ("Allocation", "The same bits, spread over the projections in several ways; native throughout.")
-        }
+        "allocation" => (
+            "even",
+            "Allocation",
+            "The same bits, spread over the projections in several ways; native throughout.",
+        ),
         "cache" => (
+            "none, after RoPE",
             "KV cache",
             "Keys and values of all but the first 4 and the last 128 tokens are compressed, 128 tokens at a time, and \
              the model reads them back at every step of 128 tokens. Bits count exact tokens and bases, shared out \
              over 32,768 tokens.",
         ),
         "activations" => (
+            "none",
             "Activations",
             "The residual stream is compressed where it goes from one of 4 stages of a pipeline to the next.",
         ),
-        _ => ("Table", ""),
+        _ => ("", "Table", ""),
     };
-    About { title, text }
+    About { title, text, yardstick }
 }
 
-/// By series, in order of their first rows: rows by growing bits.
+/// By series, in the order of their names: rows by growing bits.
 fn series(document: &Document) -> Vec<(&str, Vec<&Row>)> {
     let mut out: Vec<(&str, Vec<&Row>)> = Vec::new();
     for row in &document.rows {
@@ -47,7 +54,18 @@ fn series(document: &Document) -> Vec<(&str, Vec<&Row>)> {
         }
     }
     out.iter_mut().for_each(|(_, rows)| rows.sort_by(|a, b| a.bits.total_cmp(&b.bits)));
+    out.sort_by_key(|(name, _)| name.to_lowercase());
     out
+}
+
+/// Bits per value at which the yardstick, by growing bits, diverges as much: log(KL) is about linear in bits. None beyond
+/// the yardstick's ends.
+fn bits_at(yardstick: &[&Row], divergence: f64) -> Option<f64> {
+    yardstick.iter().zip(yardstick.get(1..)?).find_map(|(coarse, fine)| {
+        let [from, to] = [coarse, fine].map(|row| row.quality.divergence.ln());
+        let share = (from - divergence.ln()) / (from - to);
+        (0.0..=1.0).contains(&share).then(|| coarse.bits + share * (fine.bits - coarse.bits))
+    })
 }
 
 /// Growth of perplexity over the reference's, in per cent.
@@ -64,7 +82,7 @@ pub fn html(documents: &[Document], model: &str) -> String {
         "<header>\n<h1>A language model after compression</h1>\n<p class=\"sub\">{model}</p>\n</header>\n<main>\n"
     );
     for document in documents {
-        let About { title, text } = about(&document.table);
+        let About { title, text, .. } = about(&document.table);
         let id = escape(&document.table);
         let _ = write!(
             out,
@@ -140,10 +158,28 @@ fn plot(
     plot.render()
 }
 
-const HEAD: [&str; 8] =
-    ["way", "setting", "bits", "nmse", "perplexity", "over reference", "KL", "same token"];
+/// The columns of a table; the last says what the yardstick needs for the same divergence.
+fn head(document: &Document) -> Vec<String> {
+    let mut head = ["way", "setting", "bits", "nmse", "perplexity", "over reference", "KL", "same token"]
+        .map(String::from)
+        .to_vec();
+    head.push(format!("bits of “{}” at this KL", about(&document.table).yardstick));
+    head
+}
 
-fn cells(row: &Row) -> [String; 6] {
+/// Series with the cells of their rows behind the setting.
+fn cells<'d>(document: &'d Document) -> impl Iterator<Item = (usize, &'d str, &'d Row, [String; 7])> {
+    let series = series(document);
+    let name = about(&document.table).yardstick;
+    let yardstick =
+        series.iter().find(|(other, _)| *other == name).map_or(Vec::new(), |(_, rows)| rows.clone());
+    series.into_iter().enumerate().flat_map(move |(style, (name, rows))| {
+        let yardstick = yardstick.clone();
+        rows.into_iter().map(move |row| (style, name, row, cells_of(row, &yardstick)))
+    })
+}
+
+fn cells_of(row: &Row, yardstick: &[&Row]) -> [String; 7] {
     [
         bits(row.bits),
         number(row.nmse),
@@ -151,36 +187,33 @@ fn cells(row: &Row) -> [String; 6] {
         format!("{:.4}", row.quality.perplexity / row.quality.reference),
         format!("{:.4}", row.quality.divergence),
         format!("{:.1} %", 100.0 * row.quality.same_top),
+        bits_at(yardstick, row.quality.divergence).map_or("–".to_owned(), bits),
     ]
 }
 
 fn rows(document: &Document) -> String {
     let mut body = String::new();
-    for (style, (name, rows)) in series(document).into_iter().enumerate() {
-        for row in rows {
-            let _ = write!(
-                body,
-                "<tr><th scope=\"row\">{}<bdi>{}</bdi></th><td>{}</td>",
-                swatch(style),
-                escape(name),
-                escape(&row.setting)
-            );
-            for cell in cells(row) {
-                let _ = write!(body, "<td>{cell}</td>");
-            }
-            body.push_str("</tr>\n");
+    for (style, name, row, cells) in cells(document) {
+        let _ = write!(
+            body,
+            "<tr><th scope=\"row\">{}<bdi>{}</bdi></th><td>{}</td>",
+            swatch(style),
+            escape(name),
+            escape(&row.setting)
+        );
+        for cell in cells {
+            let _ = write!(body, "<td>{cell}</td>");
         }
+        body.push_str("</tr>\n");
     }
-    table(about(&document.table).title, "", &HEAD.map(String::from), &body)
+    table(about(&document.table).title, "", &head(document), &body)
 }
 
 /// One table as Markdown.
 pub fn markdown(document: &Document) -> String {
-    let mut out = format!("| {} |\n|---|---|{}\n", HEAD.join(" | "), "---:|".repeat(6));
-    for (name, rows) in series(document) {
-        for row in rows {
-            let _ = writeln!(out, "| {name} | {} | {} |", row.setting, cells(row).join(" | "));
-        }
+    let mut out = format!("| {} |\n|---|---|{}\n", head(document).join(" | "), "---:|".repeat(7));
+    for (_, name, row, cells) in cells(document) {
+        let _ = writeln!(out, "| {name} | {} | {} |", row.setting, cells.join(" | "));
     }
     out
 }
@@ -224,5 +257,19 @@ mod tests {
         let lines: Vec<&str> = text.lines().skip(2).collect();
         assert!(lines[0].starts_with("| a<b | 2 bits") && lines[1].starts_with("| a<b | 4 bits"), "{text}");
         assert!(lines[1].contains("| 1.0500 |"), "{text}");
+    }
+
+    #[test]
+    fn the_yardstick_is_read_between_its_points() {
+        let mut document = document();
+        document.rows.iter_mut().for_each(|row| row.series = "native balanced".into());
+        for (row, divergence) in document.rows.iter_mut().zip([0.01, 0.1, 1.0]) {
+            row.quality.divergence = divergence;
+        }
+        let series = series(&document);
+        let at = |divergence: f64| bits_at(&series[0].1, divergence);
+        assert!((at(0.1f64.sqrt()).unwrap() - 2.5).abs() < 1e-9);
+        assert_eq!((at(0.1), at(1.01), at(0.009)), (Some(3.0), None, None));
+        assert!(markdown(&document).lines().nth(3).unwrap().ends_with("| 3.00 |"), "{}", markdown(&document));
     }
 }
