@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use telecine_report::{Line, Plot, Scale, bits, escape, number, swatch, table};
+use telecine_report::{Line, Plot, Scale, bits, bits_at, dash, escape, number, swatch, table};
 
 use crate::rows::{Document, Row};
 
@@ -58,14 +58,11 @@ fn series(document: &Document) -> Vec<(&str, Vec<&Row>)> {
     out
 }
 
-/// Bits per value at which the yardstick, by growing bits, diverges as much: log(KL) is about linear in bits. None beyond
-/// the yardstick's ends.
-fn bits_at(yardstick: &[&Row], divergence: f64) -> Option<f64> {
-    yardstick.iter().zip(yardstick.get(1..)?).find_map(|(coarse, fine)| {
-        let [from, to] = [coarse, fine].map(|row| row.quality.divergence.ln());
-        let share = (from - divergence.ln()) / (from - to);
-        (0.0..=1.0).contains(&share).then(|| coarse.bits + share * (fine.bits - coarse.bits))
-    })
+/// The series that others are held against as (bits, log2 KL).
+fn yardstick(document: &Document) -> Vec<(f64, f64)> {
+    let name = about(&document.table).yardstick;
+    let series = series(document).into_iter().filter(|(other, _)| *other == name);
+    series.flat_map(|(_, rows)| rows).map(|row| (row.bits, row.quality.divergence.log2())).collect()
 }
 
 /// Growth of perplexity over the reference's, in per cent.
@@ -158,28 +155,16 @@ fn plot(
     plot.render()
 }
 
+const HEAD: [&str; 8] =
+    ["way", "setting", "bits", "nmse", "perplexity", "over reference", "KL", "same token"];
+
 /// The columns of a table; the last says what the yardstick needs for the same divergence.
 fn head(document: &Document) -> Vec<String> {
-    let mut head = ["way", "setting", "bits", "nmse", "perplexity", "over reference", "KL", "same token"]
-        .map(String::from)
-        .to_vec();
-    head.push(format!("bits of “{}” at this KL", about(&document.table).yardstick));
-    head
+    let needs = format!("bits of “{}” at this KL", about(&document.table).yardstick);
+    HEAD.map(String::from).into_iter().chain([needs]).collect()
 }
 
-/// Series with the cells of their rows behind the setting.
-fn cells<'d>(document: &'d Document) -> impl Iterator<Item = (usize, &'d str, &'d Row, [String; 7])> {
-    let series = series(document);
-    let name = about(&document.table).yardstick;
-    let yardstick =
-        series.iter().find(|(other, _)| *other == name).map_or(Vec::new(), |(_, rows)| rows.clone());
-    series.into_iter().enumerate().flat_map(move |(style, (name, rows))| {
-        let yardstick = yardstick.clone();
-        rows.into_iter().map(move |row| (style, name, row, cells_of(row, &yardstick)))
-    })
-}
-
-fn cells_of(row: &Row, yardstick: &[&Row]) -> [String; 7] {
+fn cells(row: &Row, yardstick: &[(f64, f64)]) -> [String; 7] {
     [
         bits(row.bits),
         number(row.nmse),
@@ -187,24 +172,27 @@ fn cells_of(row: &Row, yardstick: &[&Row]) -> [String; 7] {
         format!("{:.4}", row.quality.perplexity / row.quality.reference),
         format!("{:.4}", row.quality.divergence),
         format!("{:.1} %", 100.0 * row.quality.same_top),
-        bits_at(yardstick, row.quality.divergence).map_or("–".to_owned(), bits),
+        bits_at(yardstick, row.quality.divergence).map_or_else(dash, bits),
     ]
 }
 
 fn rows(document: &Document) -> String {
+    let yardstick = yardstick(document);
     let mut body = String::new();
-    for (style, name, row, cells) in cells(document) {
-        let _ = write!(
-            body,
-            "<tr><th scope=\"row\">{}<bdi>{}</bdi></th><td>{}</td>",
-            swatch(style),
-            escape(name),
-            escape(&row.setting)
-        );
-        for cell in cells {
-            let _ = write!(body, "<td>{cell}</td>");
+    for (style, (name, rows)) in series(document).into_iter().enumerate() {
+        for row in rows {
+            let _ = write!(
+                body,
+                "<tr><th scope=\"row\">{}<bdi>{}</bdi></th><td>{}</td>",
+                swatch(style),
+                escape(name),
+                escape(&row.setting)
+            );
+            for cell in cells(row, &yardstick) {
+                let _ = write!(body, "<td>{cell}</td>");
+            }
+            body.push_str("</tr>\n");
         }
-        body.push_str("</tr>\n");
     }
     table(about(&document.table).title, "", &head(document), &body)
 }
@@ -212,8 +200,11 @@ fn rows(document: &Document) -> String {
 /// One table as Markdown.
 pub fn markdown(document: &Document) -> String {
     let mut out = format!("| {} |\n|---|---|{}\n", head(document).join(" | "), "---:|".repeat(7));
-    for (_, name, row, cells) in cells(document) {
-        let _ = writeln!(out, "| {name} | {} | {} |", row.setting, cells.join(" | "));
+    let yardstick = yardstick(document);
+    for (name, rows) in series(document) {
+        for row in rows {
+            let _ = writeln!(out, "| {name} | {} | {} |", row.setting, cells(row, &yardstick).join(" | "));
+        }
     }
     out
 }
@@ -266,8 +257,8 @@ mod tests {
         for (row, divergence) in document.rows.iter_mut().zip([0.01, 0.1, 1.0]) {
             row.quality.divergence = divergence;
         }
-        let series = series(&document);
-        let at = |divergence: f64| bits_at(&series[0].1, divergence);
+        let yardstick = yardstick(&document);
+        let at = |divergence: f64| bits_at(&yardstick, divergence);
         assert!((at(0.1f64.sqrt()).unwrap() - 2.5).abs() < 1e-9);
         assert_eq!((at(0.1), at(1.01), at(0.009)), (Some(3.0), None, None));
         assert!(markdown(&document).lines().nth(3).unwrap().ends_with("| 3.00 |"), "{}", markdown(&document));

@@ -12,7 +12,7 @@ mod text;
 
 pub use figure::{RateCurve, RateFigure};
 pub use page::page;
-pub use rate::{bound_nmse, gap};
+pub use rate::{bits_at, bound_nmse, gap};
 pub use scale::{Scale, Tick};
 pub use svg::{Line, Plot, bound_swatch, swatch};
 pub use table::table;

@@ -1,4 +1,4 @@
-//! Rates and errors: Shannon's bound, the gap to it, a curve between its points, weighted means.
+//! Measurements that are possible, curves of them, weighted means.
 
 use super::data::Point;
 use std::ops::RangeInclusive;
@@ -25,22 +25,6 @@ pub(super) fn line<'a>(points: impl Iterator<Item = &'a Point>) -> Vec<(f64, f64
     line
 }
 
-/// Bits at which a curve first reaches an nmse, linear between its points in log2(nmse); never extrapolated.
-pub(super) fn bits_at(line: &[(f64, f64)], nmse: f64) -> Option<f64> {
-    let wanted = nmse.log2();
-    if let [only] = line {
-        return (only.1 == wanted).then_some(only.0);
-    }
-    line.windows(2).find(|w| (w[1].1..=w[0].1).contains(&wanted)).map(|w| {
-        let ((bits, error), (more_bits, less_error)) = (w[0], w[1]);
-        if error == less_error {
-            bits
-        } else {
-            bits + (more_bits - bits) * (error - wanted) / (error - less_error)
-        }
-    })
-}
-
 /// A running mean with whole-number weights.
 #[derive(Default)]
 pub(super) struct Weighted {
@@ -59,19 +43,5 @@ impl Weighted {
 
     pub(super) fn mean(&self) -> Option<f64> {
         (self.count > 0).then(|| self.sum / self.weight)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn bits_between_two_points_are_interpolated_and_never_extrapolated() {
-        let line = [(2.0, -4.0), (4.0, -8.0)];
-        assert_eq!(bits_at(&line, (-6f64).exp2()), Some(3.0));
-        assert_eq!(bits_at(&line, (-8f64).exp2()), Some(4.0));
-        assert_eq!(bits_at(&line, (-9f64).exp2()), None);
-        assert_eq!(bits_at(&[], 0.1), None);
     }
 }

@@ -5,9 +5,9 @@
 //! mean is the mean of the gaps.
 
 use super::data::{Point, SweepData, TensorCurve};
-use super::rate::{Weighted, bits_at, is_lossy, is_valid, line};
+use super::rate::{Weighted, is_lossy, is_valid, line};
 use std::collections::{BTreeMap, HashMap};
-use telecine_report::gap;
+use telecine_report::{bits_at, gap};
 
 /// A codec as the page tells them apart.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

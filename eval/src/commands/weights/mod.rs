@@ -30,7 +30,7 @@ fn telecine_rows(setup: &mut Setup, rows: &mut Rows) -> Result<()> {
         .into_iter()
         .map(|effort| (format!("native {}", name(effort)), CodecId::NATIVE, effort))
         .collect();
-    for id in ["zstd", "av01", "hvc1", "avc1"] {
+    for id in ["zstd", "av01", "hvc1"] {
         let id = CodecId::parse(id)?;
         if codec.registry().find(id, Role::Encode, telecine::Pick::Auto).is_ok() {
             series.push((id.to_string(), id, Effort::Balanced));
