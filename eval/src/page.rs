@@ -58,11 +58,12 @@ fn series(document: &Document) -> Vec<(&str, Vec<&Row>)> {
     out
 }
 
-/// The series that others are held against as (bits, log2 KL).
+/// The series that others are held against as (bits, log2 KL), without rows that diverge by nothing.
 fn yardstick(document: &Document) -> Vec<(f64, f64)> {
     let name = about(&document.table).yardstick;
     let series = series(document).into_iter().filter(|(other, _)| *other == name);
-    series.flat_map(|(_, rows)| rows).map(|row| (row.bits, row.quality.divergence.log2())).collect()
+    let rows = series.flat_map(|(_, rows)| rows).filter(|row| row.quality.divergence > 0.0);
+    rows.map(|row| (row.bits, row.quality.divergence.log2())).collect()
 }
 
 /// Growth of perplexity over the reference's, in per cent.
@@ -248,6 +249,18 @@ mod tests {
         let lines: Vec<&str> = text.lines().skip(2).collect();
         assert!(lines[0].starts_with("| a<b | 2 bits") && lines[1].starts_with("| a<b | 4 bits"), "{text}");
         assert!(lines[1].contains("| 1.0500 |"), "{text}");
+    }
+
+    /// Between a finite logarithm and an infinite one there is nothing to read.
+    #[test]
+    fn no_divergence_is_no_point_of_the_yardstick() {
+        let mut document = document();
+        document.rows.iter_mut().for_each(|row| row.series = "native balanced".into());
+        for (row, divergence) in document.rows.iter_mut().zip([0.0, 0.1, 1.0]) {
+            row.quality.divergence = divergence;
+        }
+        assert!(!markdown(&document).contains("NaN"), "{}", markdown(&document));
+        assert_eq!(bits_at(&yardstick(&document), 0.0), None);
     }
 
     #[test]
