@@ -31,7 +31,7 @@ pub use backend::{
     Backend, BackendInfo, Capabilities, CodecId, Decoder, Effort, EncodeOptions, Encoder, GroupSpec, Quality,
     Role, Tier, Tools, check_encode_input, check_sample_count,
 };
-pub use coded::{CodedChunk, TensorMeta};
+pub use coded::{CodedChunk, SideEffects, TensorMeta};
 pub use distortion::Distortion;
 pub use dtype::DType;
 pub use error::{Error, Result, Unavailable};

@@ -92,6 +92,7 @@ fn write(
         nmse: 0.01,
         max_abs_error: 0.5,
         energy: 1024.0,
+        side_effects: Default::default(),
     };
     Ok(writer.write(&meta, "bits=3", &chunk)?)
 }

@@ -22,6 +22,7 @@
 //!     nmse: 0.0,
 //!     max_abs_error: 0.0,
 //!     energy: 194.0,
+//!     side_effects: Default::default(),
 //! };
 //!
 //! let mut writer = FileWriter::create(&path, false)?;

@@ -158,6 +158,7 @@ impl<'a> Row<'a> {
             nmse: self.nmse,
             max_abs_error: self.max_abs_error,
             energy: self.energy,
+            side_effects: Default::default(),
         })
     }
 }

@@ -46,6 +46,7 @@ fn write(mut write: impl FnMut(&TensorMeta, &CodedChunk<'_>)) {
             nmse: 0.1,
             max_abs_error: 1.0,
             energy: 32.0,
+            side_effects: Default::default(),
         };
         write(&meta, &chunk);
     }

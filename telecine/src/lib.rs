@@ -33,8 +33,8 @@ pub use telecine_backends::{default_registry, instruction_variants};
 pub use telecine_core::{
     Backend, BackendInfo, Basis, Capabilities, Chain, ChunkDecoder, CodecId, CodedChunk, DType, Decoder,
     Distortion, Effort, EncodeOptions, Encoder, Encoding, Error as CoreError, Found, GroupSpec, Importance,
-    Limits, Listing, MatrixShape, Pick, Quality, Registry, Role, Target, Tensor, TensorBuf, TensorMeta,
-    TensorReport, Tier, Tools, Transform, TransformChoice, Unavailable, count_values,
+    Limits, Listing, MatrixShape, Pick, Quality, Registry, Role, SideEffects, Target, Tensor, TensorBuf,
+    TensorMeta, TensorReport, Tier, Tools, Transform, TransformChoice, Unavailable, count_values,
 };
 pub use telecine_format::{
     Container, Error, FileWriter, Result, StreamReader, StreamRow, StreamWriter, TensorEntry,

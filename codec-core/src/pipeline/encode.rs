@@ -132,6 +132,7 @@ fn empty_chunk() -> Result<CodedChunk<'static>> {
         nmse: 0.0,
         max_abs_error: 0.0,
         energy: 0.0,
+        side_effects: Default::default(),
     })
 }
 

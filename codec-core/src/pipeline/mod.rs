@@ -15,7 +15,7 @@ pub use encode::encode;
 
 use std::sync::Arc;
 
-use crate::{Basis, CodecId, Effort, Importance, Limits, Target, TransformChoice};
+use crate::{Basis, CodecId, Effort, Importance, Limits, SideEffects, Target, TransformChoice};
 
 /// How to encode a tensor.
 #[derive(Debug, Clone, PartialEq)]
@@ -44,6 +44,9 @@ pub struct Encoding {
     /// Whether a tensor of under 4,096 values, or a vector of under 100,000, is stored losslessly whatever the
     /// target says. A bits or nmse target gains nothing from squeezing them, and models are sensitive to them.
     pub keep_small: bool,
+    /// Whether every value that is exactly zero comes back as zero. Without it zeros are kept where that costs under 0.02
+    /// bits per value.
+    pub keep_zeros: bool,
     /// Bounds on the work.
     pub limits: Limits,
 }
@@ -61,6 +64,7 @@ impl Encoding {
             importance: None,
             chunk_values: 1 << 18,
             keep_small: true,
+            keep_zeros: false,
             limits: Limits::default(),
         }
     }
@@ -92,8 +96,10 @@ pub struct TensorReport {
     pub max_abs_error: f64,
     /// Ids of the codecs used, most bytes first, joined by `,`.
     pub codec: String,
-    /// The chain of transforms, such as `centre@1+dct@1(32)`, or `none`.
+    /// The chains of transforms in the order of appearance, joined by `,`, such as `none,centre@1+dct@1(32)`.
     pub transform: String,
+    /// Counts of values that changed in kind.
+    pub side_effects: SideEffects,
 }
 
 impl TensorReport {

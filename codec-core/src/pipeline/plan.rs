@@ -46,6 +46,10 @@ pub(super) fn plan(job: &Job<'_, '_>) -> Result<Plan> {
             Ok(Plan { codec, chain, aim: Aim::Fixed(Quantiser::Step(step)) })
         }
         Target::Bits(bits) => search(job, &sample, Goal::Bits(bits)),
+        #[expect(clippy::cast_precision_loss, reason = "a ratio")]
+        Target::Bytes(bytes) => {
+            search(job, &sample, Goal::Bits(bytes as f64 * 8.0 / job.tensor.len() as f64))
+        }
         Target::Nmse(nmse) => search(job, &sample, Goal::Nmse(nmse)),
     }
 }

@@ -311,6 +311,7 @@ fn coded(
         nmse: 0.0,
         max_abs_error: 0.0,
         energy: 0.0,
+        side_effects: Default::default(),
     };
     Coded { chunk, distortion: Distortion::default(), weighted: None, transform_bytes }
 }

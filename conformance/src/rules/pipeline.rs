@@ -178,7 +178,7 @@ fn miss(target: Target, original: &TensorBuf, back: &TensorBuf) -> Option<String
             (error > bound).then(|| format!("a mean squared error of {error:.3e}, the bound is {bound:.3e}"))
         }
         Target::Lossless => (original != back).then(|| "it is not exact".to_owned()),
-        Target::Bits(_) => None,
+        Target::Bits(_) | Target::Bytes(_) => None,
     }
 }
 

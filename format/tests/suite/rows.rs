@@ -28,6 +28,7 @@ pub(crate) fn tensor(name: &str, dtype: DType, shape: &[u64], rows: u64) -> Vec<
             nmse: 0.01 * (index + 1) as f64,
             max_abs_error: 0.5 + index as f64,
             energy: values as f64,
+            side_effects: Default::default(),
         }
     };
     let meta = TensorMeta { name: name.to_owned(), dtype, shape: shape.to_vec() };

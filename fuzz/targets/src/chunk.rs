@@ -52,6 +52,7 @@ fn decode(input: &mut Unstructured<'_>) -> Result<()> {
         nmse: 0.0,
         max_abs_error: 0.0,
         energy: 0.0,
+        side_effects: Default::default(),
     };
     let mut decoder = ChunkDecoder::new(&REGISTRY, &*BASES, LIMITS);
     let (mut first, mut again) = (out.clone(), out);
