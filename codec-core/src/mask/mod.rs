@@ -5,15 +5,19 @@
 
 mod layout;
 mod meter;
+#[cfg(test)]
+mod oracle;
 mod plan;
 mod range;
 mod sample;
+#[cfg(test)]
+mod sizes;
 #[cfg(test)]
 mod tests;
 mod walk;
 
 use crate::{Error, Result, varint};
-use layout::Layout;
+use layout::{Layout, Mode};
 use range::{Reader, Writer};
 use walk::{Script, walk};
 
@@ -26,15 +30,20 @@ pub(crate) fn write(classes: &[u8], cols: usize, count: u8, side: &mut Vec<u8>) 
         return varint::write(0, side);
     }
     let plan::Choice { layout, modes, .. } = plan::choose(classes, cols, count);
-    let script = plan::script(classes, &layout, &modes, |_| false);
+    let body = body(classes, cols, &layout, &modes);
+    varint::write(body.len() as u64, side);
+    side.extend_from_slice(&body);
+}
+
+/// The bytes of a map with a layout, behind their number.
+fn body(classes: &[u8], cols: usize, layout: &Layout, modes: &[Mode]) -> Vec<u8> {
+    let script = plan::script(classes, layout, modes, |_| false);
     let mut header = Vec::new();
     layout.write(cols, &mut header);
     let mut writer = Writer::new(header);
-    let done = walk(&mut writer, &layout, &script, &mut classes.to_vec(), |_| false, |_| Ok(()));
+    let done = walk(&mut writer, layout, &script, &mut classes.to_vec(), |_| false, |_| Ok(()));
     debug_assert!(done.is_ok(), "writing meets no damage");
-    let body = writer.finish();
-    varint::write(body.len() as u64, side);
-    side.extend_from_slice(&body);
+    writer.finish()
 }
 
 /// Takes a map off the front of `side` and fills `classes` with it; `cols` and `count` are those of [`write`].

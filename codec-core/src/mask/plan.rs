@@ -182,7 +182,7 @@ fn length(values: usize) -> u32 {
 }
 
 /// The modes of all rows: explicit where no other fits.
-fn modes(classes: &[u8], width: usize) -> Vec<Mode> {
+pub(super) fn modes(classes: &[u8], width: usize) -> Vec<Mode> {
     let mut explicit: Option<usize> = None;
     let mut modes = Vec::with_capacity(classes.len().div_ceil(width));
     for start in (0..classes.len()).step_by(width) {

@@ -6,7 +6,7 @@ use crate::{Error, Result};
 const LIMIT: usize = 1023;
 /// The distance that probabilities keep from 0 and 1, of 2^32.
 const MARGIN: u32 = 1 << 16;
-/// Bytes beyond the end that a reader of an undamaged stream asks for at most: those that the writer's last value leaves out.
+/// Bytes beyond the end that a reader of an undamaged stream asks for at most: zeros that the writer's last value leaves out.
 const MISSING: usize = 8;
 
 /// `2^16 / (n + 2)`: the step of the Krichevsky–Trofimov estimator after `n` observations.
@@ -123,20 +123,25 @@ impl Writer {
 
     /// Ends the stream with the shortest value within the interval; bytes beyond the end read as 0.
     pub(super) fn finish(mut self) -> Vec<u8> {
-        let (low, end) = (u128::from(self.low), u128::from(self.low) + u128::from(self.range));
-        for length in 0..=MISSING {
-            let below = u128::MAX >> (64 + 8 * length);
-            let value = (low + below) & !below;
-            if value < end {
-                if value >> 64 != 0 {
-                    self.carry();
-                }
-                self.out.extend_from_slice(&value.to_be_bytes()[8..8 + length]);
-                break;
-            }
+        let (value, carry, length) = shortest(self.low, self.range);
+        if carry {
+            self.carry();
         }
+        self.out.extend_from_slice(&value.to_be_bytes()[..length]);
         self.out
     }
+}
+
+/// The value with the most zero bytes at its end within `range` values from `low`, whether it is beyond 2^64, and its other bytes.
+#[expect(clippy::cast_possible_truncation, reason = "the carry is told apart")]
+fn shortest(low: u64, range: u64) -> (u64, bool, usize) {
+    let (low, end) = (u128::from(low), u128::from(low) + u128::from(range));
+    let value = |length: usize| {
+        let below = u128::MAX >> (64 + 8 * length);
+        (low + below) & !below
+    };
+    let length = (0..8).find(|&length| value(length) < end).unwrap_or(8);
+    (value(length) as u64, value(length) >> 64 != 0, length)
 }
 
 impl Coder for Writer {
@@ -208,14 +213,18 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    /// Checks that the stream ends here, as its writer would have ended it.
-    pub(super) fn finish(self) -> Result<()> {
+    /// Checks that the stream ends here, as its writer ends it.
+    pub(super) fn finish(mut self) -> Result<()> {
         self.check()?;
-        if self.taken < self.bytes.len() {
+        let end = self.taken;
+        self.taken -= 8;
+        let last = self.word() << 32 | self.word();
+        let (value, _, length) = shortest(last.wrapping_sub(self.code), self.range);
+        if self.bytes.len() > end {
             return Err(Error::corrupt("a map of classes has bytes left over"));
         }
-        if self.taken < self.bytes.len() + MISSING && self.bytes.last() == Some(&0) {
-            return Err(Error::corrupt("a map of classes ends with a byte that says nothing"));
+        if self.bytes.len() != end - 8 + length || value != last {
+            return Err(Error::corrupt("a map of classes does not end as its writer ends it"));
         }
         Ok(())
     }

@@ -1,12 +1,17 @@
-//! Maps read back, take few bits, and damage is found.
+//! Maps read back, by the oracle as well, and damage is found.
 
+#![expect(clippy::cast_possible_truncation, reason = "small numbers")]
+
+use super::layout::Template;
+use super::oracle::Oracle;
 use super::*;
+use proptest::prelude::*;
 
 /// SplitMix64.
-struct Random(u64);
+pub(super) struct Random(pub(super) u64);
 
 impl Random {
-    fn next(&mut self) -> u64 {
+    pub(super) fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut z = self.0;
         z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -14,22 +19,22 @@ impl Random {
         z ^ (z >> 31)
     }
 
-    fn below(&mut self, end: usize) -> usize {
-        (self.next() >> 32) as usize * end >> 32
+    pub(super) fn below(&mut self, end: usize) -> usize {
+        ((self.next() >> 32) as usize * end) >> 32
     }
 
-    fn chance(&mut self, share: f64) -> bool {
+    pub(super) fn chance(&mut self, share: f64) -> bool {
         ((self.next() >> 11) as f64) < share * (1u64 << 53) as f64
     }
 }
 
 /// A map from a function of row and column.
-fn map(rows: usize, cols: usize, mut class: impl FnMut(usize, usize) -> u8) -> Vec<u8> {
+pub(super) fn map(rows: usize, cols: usize, mut class: impl FnMut(usize, usize) -> u8) -> Vec<u8> {
     (0..rows * cols).map(|i| class(i / cols, i % cols)).collect()
 }
 
 /// Bytes that a map takes, once it has been read back.
-fn bytes(classes: &[u8], cols: usize, count: u8) -> usize {
+pub(super) fn bytes(classes: &[u8], cols: usize, count: u8) -> usize {
     let mut side = vec![7];
     write(classes, cols, count, &mut side);
     let length = side.len() - 1;
@@ -42,188 +47,159 @@ fn bytes(classes: &[u8], cols: usize, count: u8) -> usize {
     length
 }
 
-/// Checks and prints what a map takes.
-fn takes_at_most(limit: usize, what: &str, classes: &[u8], cols: usize, count: u8) {
-    let taken = bytes(classes, cols, count);
-    println!(
-        "{what}: {taken} bytes of {limit}, {:.5} bits a value",
-        taken as f64 * 8.0 / classes.len() as f64
-    );
-    assert!(taken <= limit, "{what} takes {taken} bytes, more than {limit}");
+/// Small maps of every kind, with their columns and classes.
+fn kinds() -> Vec<(Vec<u8>, usize, u8)> {
+    let mut random = Random(9);
+    vec![
+        (map(40, 50, |_, _| random.chance(0.01).into()), 50, 2),
+        (map(40, 50, |_, _| random.below(5) as u8), 50, 5),
+        (map(40, 50, |r, c| if c > r { 2 } else { random.chance(0.1).into() }), 50, 3),
+        (map(40, 50, |r, c| ((r * 50 + c) % 7 == 0).into()), 50, 2),
+        (map(64, 64, |r, c| ((r / 8 + c / 8) % 2) as u8), 64, 2),
+        (map(64, 16, |r, _| (r % 3) as u8), 16, 3),
+        (map(777, 1, |_, _| random.chance(0.3).into()), 1, 2),
+        (map(1, 777, |_, c| (c / 100) as u8), 777, 8),
+        (vec![3], 1, 4),
+    ]
 }
 
-fn entropy(shares: &[f64]) -> f64 {
-    shares.iter().filter(|&&share| share > 0.0).map(|share| -share * share.log2()).sum()
-}
-
-#[test]
-fn scattered_values_take_their_entropy() {
-    let mut random = Random(1);
-    for share in [1e-4, 1e-3, 0.01, 0.03, 0.1, 0.3, 0.5, 0.9, 0.999] {
-        for cols in [1, 7, 512, 1 << 18] {
-            let classes = map((1 << 18) / cols, cols, |_, _| random.chance(share).into());
-            let set = classes.iter().filter(|&&class| class == 1).count() as f64 / classes.len() as f64;
-            let limit = entropy(&[set, 1.0 - set]) * classes.len() as f64 / 8.0;
-            takes_at_most(
-                (limit * 1.03) as usize + 16,
-                &format!("scattered {share} in {cols}"),
-                &classes,
-                cols,
-                2,
-            );
+/// Every layout of a width, with and without modes.
+fn layouts(width: usize, count: u8) -> Vec<Layout> {
+    let templates = [
+        (Template::Gaps, 0),
+        (Template::Neighbours, 0),
+        (Template::RowGroups, 0),
+        (Template::RowGroups, 2),
+        (Template::RowGroups, 5),
+        (Template::ColumnGroups, 1),
+        (Template::ColumnGroups, 5),
+    ];
+    let mut layouts = Vec::new();
+    for (template, log2_group) in templates {
+        for rows in [false, true] {
+            let modal = if template == Template::Neighbours { 0 } else { count - 1 };
+            layouts.push(Layout { template, modal, log2_group, width, rows, count });
         }
     }
+    layouts
+}
+
+/// Checks that what each layout writes is read, by the oracle too.
+fn check_layouts(classes: &[u8], cols: usize, width: usize, count: u8) {
+    for layout in layouts(width, count) {
+        let body = body(classes, cols, &layout, &plan::modes(classes, width));
+        assert!(Oracle::read(&body, cols, count, classes.len()) == classes, "the oracle differs: {layout:?}");
+        let mut side = Vec::new();
+        varint::write(body.len() as u64, &mut side);
+        side.extend_from_slice(&body);
+        let mut found = vec![0xee; classes.len()];
+        read(&mut side.as_slice(), cols, count, &mut found).unwrap();
+        assert!(found == classes, "{layout:?}");
+    }
 }
 
 #[test]
-fn contiguous_masks_take_little() {
-    let rectangle = map(512, 512, |r, c| ((100..200).contains(&r) && (50..250).contains(&c)).into());
-    takes_at_most(40, "rectangle", &rectangle, 512, 2);
-    let large = map(16384, 1024, |r, c| ((5100..5200).contains(&r) && (50..250).contains(&c)).into());
-    takes_at_most(60, "rectangle in 2^24", &large, 1024, 2);
-    takes_at_most(40, "triangle", &map(512, 512, |r, c| (c > r).into()), 512, 2);
-    takes_at_most(40, "triangle below", &map(512, 512, |r, c| (c < r).into()), 512, 2);
-    takes_at_most(150, "triangles", &map(4096, 512, |r, c| (c > r % 512).into()), 512, 2);
-    takes_at_most(60, "band", &map(512, 512, |r, c| (c > r || c + 64 < r).into()), 512, 2);
-    takes_at_most(40, "antidiagonal", &map(512, 512, |r, c| (c + r > 600).into()), 512, 2);
-    takes_at_most(
-        600,
-        "disc",
-        &map(512, 512, |r, c| (r.abs_diff(256).pow(2) + c.abs_diff(256).pow(2) < 40000).into()),
-        512,
-        2,
-    );
-    takes_at_most(8, "nothing", &[0; 1 << 18], 512, 2);
-    takes_at_most(8, "nothing in one row", &[0; 1 << 18], 1 << 18, 2);
-    takes_at_most(8, "nothing in one column", &[0; 1 << 18], 1, 2);
-    takes_at_most(8, "all of class 5", &[5; 1 << 18], 512, 6);
-}
-
-#[test]
-fn rows_columns_and_blocks_take_little() {
-    let mut random = Random(2);
-    let rows: Vec<bool> = (0..32000).map(|_| random.chance(0.5)).collect();
-    takes_at_most(4100, "rows at random", &map(32000, 512, |r, _| rows[r].into()), 512, 2);
-    let few: Vec<bool> = (0..32000).map(|_| random.chance(0.0005)).collect();
-    takes_at_most(60, "few rows", &map(32000, 512, |r, _| few[r].into()), 512, 2);
-    takes_at_most(24, "half of the rows", &map(32000, 512, |r, _| (r > 12345).into()), 512, 2);
-    let columns: Vec<bool> = (0..512).map(|_| random.chance(0.5)).collect();
-    takes_at_most(90, "columns at random", &map(4096, 512, |_, c| columns[c].into()), 512, 2);
-    takes_at_most(4200, "rows and columns", &map(32000, 512, |r, c| (rows[r] || columns[c]).into()), 512, 2);
-    let blocks: Vec<bool> = (0..64 * 64).map(|_| random.chance(0.3)).collect();
-    let classes = map(2048, 2048, |r, c| blocks[r / 32 * 64 + c / 32].into());
-    takes_at_most(classes.len() / 800, "blocks", &classes, 2048, 2);
-    let blocks16 = map(512, 512, |r, c| blocks[r / 16 * 64 + c / 16].into());
-    takes_at_most(512 * 512 / 200, "blocks of 16", &blocks16, 512, 2);
-    let lengths: Vec<usize> = (0..4096).map(|_| random.below(512)).collect();
-    takes_at_most(
-        4096 * 10 / 8,
-        "rows of random lengths",
-        &map(4096, 512, |r, c| (c >= lengths[r]).into()),
-        512,
-        2,
-    );
-}
-
-/// Exactly `n` of each `m` values are set.
-fn pruned(random: &mut Random, n: usize, m: usize, values: usize) -> Vec<u8> {
-    let mut classes = vec![0; values];
-    for group in classes.chunks_mut(m) {
-        for _ in 0..n {
-            while std::mem::replace(&mut group[random.below(m)], 1) == 1
-                && group.iter().filter(|&&c| c == 1).count() < n
-            {}
-        }
-        while group.iter().filter(|&&c| c == 1).count() < n {
-            group[random.below(m)] = 1;
+fn every_layout_is_read_by_the_oracle() {
+    for (classes, cols, count) in kinds() {
+        for width in [cols, 1, 13, 256, classes.len()] {
+            if width <= classes.len() {
+                check_layouts(&classes, cols, width, count);
+            }
         }
     }
-    classes
+    let far = map(1, 300_000, |_, c| (c == 200_000).into());
+    check_layouts(&far, 300_000, 300_000, 2);
 }
 
 #[test]
-fn pruned_groups_take_their_entropy() {
-    let mut random = Random(3);
-    for (n, m, choices) in
-        [(2, 4, 6.0f64), (1, 4, 4.0), (3, 4, 4.0), (4, 8, 70.0), (2, 8, 28.0), (1, 2, 2.0), (2, 16, 120.0)]
-    {
-        let classes = pruned(&mut random, n, m, 512 * 512);
-        let limit = choices.log2() / m as f64 * classes.len() as f64 / 8.0 * 1.02;
-        takes_at_most(limit as usize, &format!("{n}:{m}"), &classes, 512, 2);
-        takes_at_most(limit as usize, &format!("{n}:{m} of one row"), &classes, 512 * 512, 2);
-        let turned = map(512, 512, |r, c| classes[c * 512 + r]);
-        takes_at_most(limit as usize, &format!("{n}:{m} down the columns"), &turned, 512, 2);
-        let inverted: Vec<u8> = classes.iter().map(|&class| 1 - class).collect();
-        takes_at_most(limit as usize, &format!("{n}:{m} inverted"), &inverted, 512, 2);
+fn an_empty_map_is_one_byte() {
+    assert_eq!(bytes(&[], 3, 2), 1);
+    assert!(matches!(read(&mut [1, 0].as_slice(), 3, 2, &mut []), Err(Error::Corrupt(_))));
+}
+
+/// Reads what may be damaged: a map of classes that there are, or a typed error.
+fn read_damaged(side: &[u8], cols: usize, count: u8, values: usize) -> Option<Vec<u8>> {
+    let mut found = vec![0; values];
+    match read(&mut &side[..], cols, count, &mut found) {
+        Ok(()) => {
+            assert!(found.iter().all(|&class| class < count));
+            Some(found)
+        }
+        Err(Error::Corrupt(_)) => None,
+        Err(other) => panic!("{other}"),
     }
-    let mut holed = pruned(&mut random, 2, 4, 512 * 512);
-    holed[512 * 100..512 * 130].fill(1);
-    takes_at_most(21500, "2:4 with whole rows", &holed, 512, 2);
 }
 
 #[test]
-fn correlated_and_periodic_masks_take_little() {
-    let mut random = Random(4);
-    let mut row: Vec<u8> = (0..512).map(|_| random.chance(0.5).into()).collect();
-    let mut classes = Vec::new();
-    for _ in 0..512 {
-        row.iter_mut().filter(|_| random.chance(0.01)).for_each(|class| *class ^= 1);
-        classes.extend_from_slice(&row);
+fn damage_is_found_or_gives_a_map() {
+    let (mut read_back, mut tried) = (0, 0);
+    for (classes, cols, count) in kinds() {
+        for layout in layouts(cols, count) {
+            let good = body(&classes, cols, &layout, &plan::modes(&classes, cols));
+            let stated = |body: &[u8]| {
+                let mut side = Vec::new();
+                varint::write(body.len() as u64, &mut side);
+                side.extend_from_slice(body);
+                side
+            };
+            let side = stated(&good);
+            for end in 0..side.len() {
+                assert!(read_damaged(&side[..end], cols, count, classes.len()).is_none(), "cut at {end}");
+            }
+            for end in 0..good.len() {
+                let found = read_damaged(&stated(&good[..end]), cols, count, classes.len());
+                // A shorter stream may be that of another map (or of other modes), but then exactly that.
+                if let (Some(found), false) = (found, layout.rows) {
+                    assert!(body(&found, cols, &layout, &[]) == good[..end], "{end} of {} bytes", good.len());
+                }
+            }
+            for tail in [&[0][..], &[1], &[0; 9], &[255; 20]] {
+                let found = read_damaged(&stated(&[&good, tail].concat()), cols, count, classes.len());
+                assert!(found.as_ref() != Some(&classes), "{tail:?} behind the map is left over");
+                assert!(found.is_none() || tail.len() < 9);
+            }
+            for bit in 0..8 * side.len() {
+                let mut flipped = side.clone();
+                flipped[bit / 8] ^= 1 << (bit % 8);
+                let found = read_damaged(&flipped, cols, count, classes.len());
+                tried += 1;
+                read_back += usize::from(found.as_ref() == Some(&classes));
+            }
+        }
     }
-    takes_at_most((512.0 * 512.0 / 8.0 * 0.0808 * 1.15) as usize, "like the row above", &classes, 512, 2);
-    takes_at_most(40, "checkerboard", &map(512, 512, |r, c| ((r + c) % 2) as u8), 512, 2);
-    takes_at_most(150, "checkerboard of 8", &map(512, 512, |r, c| ((r / 8 + c / 8) % 2) as u8), 512, 2);
-    takes_at_most(80, "period 5", &map(512, 512, |_, c| (c % 5 == 0).into()), 512, 2);
-    takes_at_most(80, "period 3 over all", &map(512, 512, |r, c| ((r * 512 + c) % 3 == 0).into()), 512, 2);
-    let pattern: Vec<u8> = (0..97).map(|_| random.chance(0.5).into()).collect();
-    takes_at_most(80, "period 97 over all", &map(512, 512, |r, c| pattern[(r * 512 + c) % 97]), 512, 2);
-    takes_at_most(80, "period 97 in one column", &map(512 * 512, 1, |r, _| pattern[r % 97]), 1, 2);
-    takes_at_most(80, "period 97 in one row", &map(1, 512 * 512, |_, c| pattern[c % 97]), 512 * 512, 2);
-    let diagonals = map(512, 512, |r, c| pattern[(c + 512 - r) % 97]);
-    takes_at_most(200, "diagonals", &diagonals, 512, 2);
-    let noisy = map(512, 512, |r, c| pattern[(r * 512 + c) % 97] ^ u8::from(random.chance(0.01)));
-    takes_at_most((512.0 * 512.0 / 8.0 * 0.17) as usize, "noisy period", &noisy, 512, 2);
-    let thin = map(1 << 16, 4, |r, c| (r / 100 % 2 == 1 && c > 0).into());
-    takes_at_most(1000, "boxes", &thin, 4, 2);
+    println!("{read_back} of {tried} flips gave the same map");
+    assert!(100 * read_back < tried);
 }
 
-#[test]
-fn classes_mix() {
-    let mut random = Random(5);
-    let shares = [0.9, 0.06, 0.03, 0.005, 0.005];
-    let scattered = map(512, 512, |_, _| {
-        let mut place = random.below(1000) as f64 / 1000.0;
-        shares
-            .iter()
-            .position(|share| {
-                place -= share;
-                place < 0.0
-            })
-            .unwrap_or(0) as u8
-    });
-    takes_at_most(
-        (entropy(&shares) * 512.0 * 64.0 * 1.03) as usize + 16,
-        "five classes scattered",
-        &scattered,
-        512,
-        5,
-    );
-    let shapes = map(512, 512, |r, c| match (r, c) {
-        (100..200, 50..250) => 1,
-        (_, 300..310) => 3,
-        (400.., _) => 2,
-        _ if c > r => 4,
-        _ => 0,
-    });
-    takes_at_most(150, "five classes in shapes", &shapes, 512, 5);
-    let sparse = map(512, 512, |r, c| if random.chance(0.001) { 2 } else { (c > r).into() });
-    takes_at_most(
-        (512.0 * 64.0 * 0.0114 * 1.2) as usize + 80,
-        "a triangle with scattered values",
-        &sparse,
-        512,
-        3,
-    );
-    let even = map(512, 512, |_, _| random.below(8) as u8);
-    takes_at_most(512 * 64 * 3 * 101 / 100, "eight classes scattered", &even, 512, 8);
+proptest! {
+    #[test]
+    fn maps_read_back(seed: u64, rows in 1usize..60, cols in 1usize..60, count in 2u8..=8, kind in 0usize..5) {
+        let mut random = Random(seed);
+        let share = [0.0, 0.01, 0.2, 0.8, 1.0][random.below(5)];
+        let mut last = 0;
+        let classes = map(rows, cols, |r, c| {
+            let drawn = random.below(count.into()) as u8;
+            match kind {
+                0 => if random.chance(share) { drawn } else { 0 },
+                1 => { if random.chance(share * 0.1) { last = drawn; } last }
+                2 => ((r / 5) as u8).min(count - 1),
+                3 => ((c * 3 + r) % usize::from(count)) as u8,
+                _ => if random.chance(share) { ((r + c) % 2) as u8 } else { 1 },
+            }
+        });
+        bytes(&classes, cols, count);
+        check_layouts(&classes, cols, 1 + random.below(classes.len()), count);
+    }
+
+    #[test]
+    fn any_bytes_give_a_map_or_an_error(
+        bytes in prop::collection::vec(any::<u8>(), 0..60),
+        cols in 1usize..40,
+        rows in 1usize..40,
+        count in 2u8..=8,
+    ) {
+        let mut side = vec![bytes.len() as u8];
+        side.extend(bytes);
+        read_damaged(&side, cols, count, rows * cols);
+    }
 }

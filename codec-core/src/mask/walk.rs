@@ -125,7 +125,14 @@ fn class<C: Coder>(coder: &mut C, tree: &mut [Bit; 8], count: u8, value: u8) -> 
 /// Codes a class known not to be `unlike`, which says all where there are two.
 #[inline(always)]
 fn other<C: Coder>(coder: &mut C, tree: &mut [Bit; 8], count: u8, value: u8, unlike: u8) -> Result<u8> {
-    if count == 2 { Ok(1 - unlike) } else { class(coder, tree, count, value) }
+    if count == 2 {
+        return Ok(1 - unlike);
+    }
+    let class = class(coder, tree, count, value)?;
+    if C::READS && class == unlike {
+        return Err(Error::corrupt("a class of a map of classes is the one that it differs from"));
+    }
+    Ok(class)
 }
 
 /// The row `distance` rows above the one that starts behind `before`, or nothing.
