@@ -18,6 +18,8 @@ mod grid;
 mod importance;
 mod lanes;
 mod limits;
+#[cfg_attr(not(test), expect(dead_code, reason = "the pipeline takes it up with sparse chunks"))]
+mod mask;
 mod matrix;
 mod pipeline;
 mod registry;
