@@ -2,16 +2,20 @@
 
 use multiversion::multiversion;
 
+use crate::affine::times_power;
 use crate::lanes::{LANES, pairs_in_lanes};
 use crate::{DType, Importance};
 
 /// Sums from which the error measures of any set of values follow; sets add up.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[non_exhaustive]
 pub struct Distortion {
-    /// Sum of squared errors of the finite values.
+    /// Sum of squared errors of the finite values, over `4^exponent`.
     pub squared_error: f64,
-    /// Sum of squares of the finite original values.
+    /// Sum of squares of the finite original values, over `4^exponent`.
     pub energy: f64,
+    /// 0 unless sums of squares of `f64` values would leave the range of `f64`.
+    pub exponent: i16,
     /// Largest absolute error of the finite values.
     pub max_abs_error: f64,
 }
@@ -32,35 +36,121 @@ impl Distortion {
         if sums.squared_error.is_finite() && sums.energy.is_finite() {
             return sums;
         }
-        let mut sums = Self::default();
-        for_each(dtype, original, decoded, |_, error, value| sums.add(error, value, 1.0));
-        sums
+        Self::within_range(|exponent| {
+            let mut sums = Self { exponent, ..Self::default() };
+            for_each(dtype, original, decoded, |_, error, value| sums.add(error, value, 1.0));
+            sums
+        })
+    }
+
+    /// The sums at the exponent at which squares stay within the range of `f64`.
+    fn within_range(measure: impl Fn(i16) -> Self) -> Self {
+        let sums = measure(0);
+        let finite = sums.squared_error.is_finite() && sums.energy.is_finite();
+        let (largest, smallest) = (2f64.powi(500), 2f64.powi(-450));
+        if finite
+            && (sums.energy > smallest * smallest
+                || sums.energy + sums.squared_error == 0.0 && sums.max_abs_error == 0.0)
+        {
+            return sums;
+        }
+        if !finite || sums.max_abs_error > largest { measure(600) } else { measure(-700) }
     }
 
     /// As [`Distortion::measure`], with the squares of a value multiplied by its column's weight, of mean 1.
     ///
     /// The values are whole rows of a tensor's [matrix view](crate::MatrixShape).
     pub fn measure_weighted(dtype: DType, original: &[u8], decoded: &[u8], importance: &Importance) -> Self {
-        let mut sums = Self::default();
         let weights = importance.weights();
-        for_each(dtype, original, decoded, |at, error, value| {
-            sums.add(error, value, f64::from(weights[at % weights.len()]));
-        });
-        sums
+        Self::within_range(|exponent| {
+            let mut sums = Self { exponent, ..Self::default() };
+            for_each(dtype, original, decoded, |at, error, value| {
+                sums.add(error, value, f64::from(weights[at % weights.len()]));
+            });
+            sums
+        })
+    }
+
+    /// As [`Distortion::measure`] or, with importance, [`Distortion::measure_weighted`], without the values at some positions:
+    /// those listed, which ascend, and those of a class.
+    pub(crate) fn measure_but(
+        dtype: DType,
+        original: &[u8],
+        decoded: &[u8],
+        importance: Option<&Importance>,
+        (listed, map): (&[u32], Option<&[u8]>),
+    ) -> Self {
+        Self::within_range(|exponent| {
+            let mut listed = listed.iter().peekable();
+            let mut sums = Self { exponent, ..Self::default() };
+            for_each(dtype, original, decoded, |at, error, value| {
+                while listed.next_if(|&&next| (next as usize) < at).is_some() {}
+                let is_listed = listed.peek().is_some_and(|&&next| next as usize == at);
+                if is_listed || map.is_some_and(|map| map[at] != 0) {
+                    return;
+                }
+                let weights = importance.map(Importance::weights);
+                let weight = weights.map_or(1.0, |weights| weights[at % weights.len()]);
+                sums.add(error, value, f64::from(weight));
+            });
+            sums
+        })
     }
 
     #[inline(always)]
     fn add(&mut self, error: f64, value: f64, weight: f64) {
+        self.max_abs_error = self.max_abs_error.max(error);
+        let (mut error, mut value) = (error, value);
+        if self.exponent != 0 {
+            (error, value) = (times_power(error, -self.exponent), times_power(value, -self.exponent));
+        }
         self.squared_error += weight * (error * error);
         self.energy += weight * (value * value);
-        self.max_abs_error = self.max_abs_error.max(error);
     }
 
     /// Adds another set's sums.
     pub fn merge(&mut self, other: &Self) {
+        let mut other = *other;
+        if self.exponent != other.exponent {
+            // A set without energy says nothing of the range.
+            let is_empty = |sums: &Self| sums.energy == 0.0 && sums.squared_error == 0.0;
+            let exponent = if is_empty(self) {
+                other.exponent
+            } else if is_empty(&other) {
+                self.exponent
+            } else {
+                self.exponent.max(other.exponent)
+            };
+            self.move_to(exponent);
+            other.move_to(exponent);
+        }
         self.squared_error += other.squared_error;
         self.energy += other.energy;
         self.max_abs_error = self.max_abs_error.max(other.max_abs_error);
+    }
+
+    /// The same sums over another power of 4.
+    fn move_to(&mut self, exponent: i16) {
+        let factor = self.exponent - exponent;
+        for sum in [&mut self.squared_error, &mut self.energy] {
+            *sum = times_power(times_power(*sum, factor), factor);
+        }
+        self.exponent = exponent;
+    }
+
+    /// The root of the mean squared error over so many values, in their units.
+    pub fn root_mean_square(&self, values: f64) -> f64 {
+        times_power((self.squared_error / values.max(1.0)).sqrt(), self.exponent)
+    }
+
+    /// The root of the mean square of so many original values, in their units.
+    pub(crate) fn root_mean_energy(&self, values: f64) -> f64 {
+        times_power((self.energy / values.max(1.0)).sqrt(), self.exponent)
+    }
+
+    /// The sum of squares of the original values in their units: infinite or 0 where that is beyond the range of `f64`.
+    pub(crate) fn plain_energy(&self) -> f64 {
+        times_power(times_power(self.energy, self.exponent), self.exponent)
     }
 
     /// `Σ(x−x̂)² / Σx²`; 0 where there is no error.
@@ -99,18 +189,14 @@ fn sums_of_finite<const N: usize>(
         squared_error: squared_errors.iter().sum(),
         energy: energies.iter().sum(),
         max_abs_error: most.into_iter().fold(0.0, f64::max),
+        exponent: 0,
     }
-}
-
-/// Whether an `f32` holds every value exactly.
-fn fits_f32(dtype: DType) -> bool {
-    dtype.size() < 4 || dtype == DType::F32
 }
 
 /// Visits the place, error and original value (or its magnitude) of every pair of finite values.
 fn for_each(dtype: DType, original: &[u8], decoded: &[u8], mut visit: impl FnMut(usize, f64, f64)) {
     let size = dtype.size();
-    if fits_f32(dtype) {
+    if dtype.fits_f32() {
         let (mut a, mut b) = (Vec::new(), Vec::new());
         // Blocks keep both sides in the cache.
         let blocks = original.chunks(BLOCK * size).zip(decoded.chunks(BLOCK * size));
@@ -155,6 +241,23 @@ mod tests {
                 "{dtype}"
             );
         }
+    }
+
+    #[test]
+    fn values_at_either_end_of_f64_are_measured() {
+        let bytes = |values: [f64; 3]| -> Vec<u8> { values.iter().flat_map(|v| v.to_le_bytes()).collect() };
+        let mut all = Distortion::default();
+        for scale in [1e300, 1e-170, 1e-300, 1.0] {
+            let d = Distortion::measure(
+                DType::F64,
+                &bytes([scale, 2.0 * scale, 0.0]),
+                &bytes([scale, 1.9 * scale, 0.0]),
+            );
+            assert!((d.nmse() - 0.002).abs() < 1e-9, "{scale}: {d:?}");
+            assert!((d.root_mean_square(1.0) / scale - 0.1).abs() < 1e-9, "{scale}");
+            all.merge(&d);
+        }
+        assert!((all.nmse() - 0.002).abs() < 1e-9, "{all:?}");
     }
 
     #[test]

@@ -151,6 +151,61 @@ impl DType {
         }
     }
 
+    /// Appends the values of `bytes` as the nearest `f64`: exact for all but 64-bit integers beyond 2⁵³.
+    #[expect(clippy::cast_precision_loss, reason = "the nearest f64 is what is asked for")]
+    pub(crate) fn read_f64(self, bytes: &[u8], out: &mut Vec<f64>) {
+        fn each<const N: usize>(bytes: &[u8], out: &mut Vec<f64>, to: impl Fn([u8; N]) -> f64) {
+            out.extend(bytes.as_chunks::<N>().0.iter().map(|&value| to(value)));
+        }
+        match self {
+            Self::F64 => each(bytes, out, f64::from_le_bytes),
+            Self::I64 => each(bytes, out, |b| i64::from_le_bytes(b) as f64),
+            Self::U64 => each(bytes, out, |b| u64::from_le_bytes(b) as f64),
+            Self::I32 => each(bytes, out, |b| f64::from(i32::from_le_bytes(b))),
+            Self::U32 => each(bytes, out, |b| f64::from(u32::from_le_bytes(b))),
+            _ => {
+                let mut narrow = Vec::with_capacity(bytes.len() / self.size());
+                self.read_f32(bytes, &mut narrow);
+                out.extend(narrow.into_iter().map(f64::from));
+            }
+        }
+    }
+
+    /// Writes finite `values` as this dtype: rounded to nearest, held within its finite range. Floats of 16 and 8 bits, and
+    /// integers of 16 and 8, are rounded to `f32` first; integers round half away from zero.
+    ///
+    /// `out` holds `values.len()` values of this dtype.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "`as` saturates, as is wanted"
+    )]
+    pub(crate) fn write_f64(self, values: &[f64], out: &mut [u8]) {
+        fn each<const N: usize>(values: &[f64], out: &mut [u8], from: impl Fn(f64) -> [u8; N]) {
+            for (slot, &value) in out.as_chunks_mut::<N>().0.iter_mut().zip(values) {
+                *slot = from(value);
+            }
+        }
+        let narrow = |value: f64| value.clamp(f64::from(f32::MIN), f64::from(f32::MAX)) as f32;
+        match self {
+            Self::F64 => each(values, out, f64::to_le_bytes),
+            Self::F32 => each(values, out, |v| narrow(v).to_le_bytes()),
+            Self::I64 => each(values, out, |v| (v.round() as i64).to_le_bytes()),
+            Self::U64 => each(values, out, |v| (v.round() as u64).to_le_bytes()),
+            Self::I32 => each(values, out, |v| (v.round() as i32).to_le_bytes()),
+            Self::U32 => each(values, out, |v| (v.round() as u32).to_le_bytes()),
+            _ => {
+                let narrow: Vec<f32> = values.iter().map(|&value| narrow(value)).collect();
+                self.write_f32(&narrow, out);
+            }
+        }
+    }
+
+    /// Whether an `f32` holds every value exactly.
+    pub(crate) fn fits_f32(self) -> bool {
+        self.size() < 4 || self == Self::F32
+    }
+
     /// The distance between two values of this dtype and the first one's magnitude, for measuring errors.
     ///
     /// `None` unless both are finite. Differences of 64-bit integers are taken exactly before rounding to `f64`.

@@ -66,9 +66,8 @@ impl Grid {
     /// Fine enough that its own rounding does not count (64 samples a step) where the range allows. `step_at_most`
     /// names the largest step at or below one, in samples, that the backend has: the grid is such that `step` is one
     /// of those, so that a codec of few quantiser settings codes at any step.
-    pub(crate) fn for_step(values: &[f32], step: f32, depth: u8, step_at_most: impl Fn(f32) -> f32) -> Self {
-        let spread = spread(values);
-        let finest = (step / 64.0).max(spread.reach / reach(depth)).max(SMALLEST_SCALE);
+    pub(crate) fn for_step(spread: &Spread, step: f32, depth: u8, step_at_most: impl Fn(f32) -> f32) -> Self {
+        let finest = (step / 64.0).max(spread.reach / reach(depth)).max(f32::MIN_POSITIVE);
         let (wanted, has) = (step / finest, step_at_most(step / finest));
         // Where the range leaves a step finer than the backend has, the backend's finest is as near as it gets.
         let scale = if has < wanted { step / has } else { finest };
@@ -76,13 +75,11 @@ impl Grid {
     }
 
     /// The grid for values that are to be quantised here and now with `step`, and the smallest of the `depths` that
-    /// holds them; the step grows where none does.
-    pub(crate) fn at_step(values: &[f32], step: f32, depths: &[u8]) -> (Self, u8) {
-        let spread = spread(values);
-        let scale = step.max(SMALLEST_SCALE);
-        let fits = |&&depth: &&u8| spread.reach / scale <= reach(depth);
-        let depth = depths.iter().find(fits).or(depths.last()).copied().unwrap_or(16);
-        (Self { scale: scale.max(spread.reach / reach(depth)), offset: spread.offset }, depth)
+    /// holds them; `None` where none does.
+    pub(crate) fn at_step(spread: &Spread, step: f32, depths: &[u8]) -> Option<(Self, u8)> {
+        let fits = |&&depth: &&u8| spread.reach / step <= reach(depth);
+        let depth = *depths.iter().find(fits)?;
+        Some((Self { scale: step, offset: spread.offset }, depth))
     }
 }
 
@@ -113,15 +110,25 @@ fn dequantise(grid: Grid, samples: &[u16], depth: u8, values: &mut Vec<f32>) {
     values.extend(samples.iter().map(value));
 }
 
-/// Below this, divisions by the scale would overflow.
-const SMALLEST_SCALE: f32 = 1e-35;
-
 /// Where values lie.
-struct Spread {
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Spread {
     /// Their mean where it exceeds their standard deviation, else 0: zeros stay on the grid unless that costs range.
     offset: f32,
     /// Largest distance from `offset`.
     reach: f32,
+}
+
+impl Spread {
+    /// Where these finite values lie.
+    pub(crate) fn of(values: &[f32]) -> Self {
+        spread(values)
+    }
+
+    /// Samples of a step on the finest grid of a depth that holds all values; infinite for a constant.
+    pub(crate) fn samples(&self, step: f32, depth: u8) -> f32 {
+        step * reach(depth) / self.reach
+    }
 }
 
 #[multiversion(targets("x86_64+avx2"))]
@@ -171,7 +178,7 @@ mod tests {
         fn values_within_the_grid_return_within_half_a_unit(
             values in prop::collection::vec(-1000f32..1000.0, 1..200), depth in 8u8..=16, step in 0.01f32..100.0
         ) {
-            let grid = Grid::for_step(&values, step, depth, |step| step);
+            let grid = Grid::for_step(&Spread::of(&values), step, depth, |step| step);
             let (mut samples, mut back) = (Vec::new(), Vec::new());
             grid.quantise(&values, depth, &mut samples);
             prop_assert!(samples.iter().all(|&s| u32::from(s) < 1 << depth));
@@ -193,11 +200,11 @@ mod tests {
 
     #[test]
     fn the_smallest_depth_that_holds_the_levels_is_chosen() {
-        let values = [-100.0, 0.0, 90.0];
-        assert_eq!(Grid::at_step(&values, 1.0, &[8, 16]).1, 8);
-        assert_eq!(Grid::at_step(&values, 0.1, &[8, 12, 16]).1, 12);
-        let (grid, depth) = Grid::at_step(&values, 1e-9, &[8, 16]);
-        assert!(depth == 16 && grid.scale > 1e-3);
+        let spread = Spread::of(&[-100.0, 0.0, 90.0]);
+        let depth = |step: f32, depths: &[u8]| Grid::at_step(&spread, step, depths).map(|found| found.1);
+        assert_eq!(depth(1.0, &[8, 16]), Some(8));
+        assert_eq!(depth(0.1, &[8, 12, 16]), Some(12));
+        assert_eq!(depth(1e-9, &[8, 16]), None);
     }
 
     #[test]
@@ -206,7 +213,7 @@ mod tests {
         let has = |step: f32| ((step.log2() * 2.0 + 1e-4).floor() / 2.0).exp2().max(4.0);
         let values = [-1000.0, 500.0];
         for step in [0.5f32, 3.0, 7.0, 20.0, 100.0, 3000.0] {
-            let grid = Grid::for_step(&values, step, 12, has);
+            let grid = Grid::for_step(&Spread::of(&values), step, 12, has);
             let samples = step / grid.scale;
             assert!((has(samples) / samples - 1.0).abs() < 1e-3 || samples < 4.0, "{step}: {samples}");
             assert!(1000.0 / grid.scale <= reach(12) + 1e-3, "{step}");
@@ -215,8 +222,8 @@ mod tests {
 
     #[test]
     fn a_far_mean_moves_the_grid_and_a_near_one_does_not() {
-        assert_eq!(Grid::for_step(&[99.0, 101.0], 1.0, 8, |step| step).offset, 100.0);
-        assert_eq!(Grid::for_step(&[-1.0, 1.5], 1.0, 8, |step| step).offset, 0.0);
+        assert_eq!(Grid::for_step(&Spread::of(&[99.0, 101.0]), 1.0, 8, |step| step).offset, 100.0);
+        assert_eq!(Grid::for_step(&Spread::of(&[-1.0, 1.5]), 1.0, 8, |step| step).offset, 0.0);
     }
 
     #[test]

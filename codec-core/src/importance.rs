@@ -56,8 +56,12 @@ impl Importance {
     }
 
     /// Divides columns by their scales.
-    pub(crate) fn scale(&self, values: &mut [f32]) {
-        column_scale::divide(values, &self.scales);
+    pub(crate) fn scale_f64(&self, values: &mut [f64]) {
+        for row in values.chunks_exact_mut(self.scales.len()) {
+            for (value, &byte) in row.iter_mut().zip(&self.scales) {
+                *value /= f64::from(column_scale::scale(byte));
+            }
+        }
     }
 
     /// Whether all columns are scaled alike, so that scaling them would change nothing.

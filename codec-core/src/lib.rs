@@ -7,8 +7,11 @@
 //! decode   tensor ◄ chunk ◄ inverse  ◄ dequantise ◄ untile ◄ group             ◄ backend ◄ packet
 //! ```
 
+mod affine;
 mod backend;
 mod bitcast;
+mod bounds;
+mod classes;
 mod coded;
 mod distortion;
 mod dtype;
@@ -17,8 +20,8 @@ mod exact;
 mod grid;
 mod importance;
 mod lanes;
+mod levels;
 mod limits;
-#[cfg_attr(not(test), expect(dead_code, reason = "the pipeline takes it up with sparse chunks"))]
 mod mask;
 mod matrix;
 mod pipeline;

@@ -5,8 +5,7 @@ use std::sync::Arc;
 
 use rayon::prelude::*;
 
-use super::side::Head;
-use crate::grid::Grid;
+use super::side::{Head, Numbers};
 use crate::tile::Tiling;
 use crate::{
     Basis, Chain, CodecId, CodedChunk, DType, Decoder, Error, GroupSpec, Limits, MatrixShape, Pick, Registry,
@@ -20,6 +19,8 @@ pub struct ChunkDecoder<'r> {
     limits: Limits,
     decoder: Option<(CodecId, GroupSpec, Box<dyn Decoder>)>,
     scratch: Scratch,
+    /// The values that are coded, of a chunk with classes.
+    coded: Vec<u8>,
 }
 
 /// Buffers of one worker.
@@ -28,12 +29,14 @@ pub(super) struct Scratch {
     pub(super) samples: Vec<u16>,
     plane: Vec<u16>,
     values: Vec<f32>,
+    wide: Vec<f64>,
+    levels: Vec<u64>,
 }
 
 impl<'r> ChunkDecoder<'r> {
     /// A decoder that finds its backends in `registry` and the bases of KLT transforms in `bases`.
     pub fn new(registry: &'r Registry, bases: &'r [Arc<Basis>], limits: Limits) -> Self {
-        Self { registry, bases, limits, decoder: None, scratch: Scratch::default() }
+        Self { registry, bases, limits, decoder: None, scratch: Scratch::default(), coded: Vec::new() }
     }
 
     /// Fills `out` with the little-endian values of the chunk's rows. Usable again after an error.
@@ -57,18 +60,48 @@ impl<'r> ChunkDecoder<'r> {
             return Ok(());
         }
         let shape = chunk_shape(chunk)?;
+        let mut side = &*chunk.side;
+        let head = Head::read(&mut side, dtype, shape)?;
+        let Some(classes) = &head.classes else {
+            return self.decode_coded(dtype, chunk, &head, shape, side, out);
+        };
+        let coded_shape = classes.shape(shape);
+        let mut coded = std::mem::take(&mut self.coded);
+        coded.clear();
+        coded.resize(coded_shape.0 * coded_shape.1 * size, 0);
+        if coded.is_empty() && !(side.is_empty() && chunk.packet.is_empty()) {
+            return Err(Error::corrupt("a chunk codes values though all of its own are in classes"));
+        }
+        if !coded.is_empty() {
+            self.decode_coded(dtype, chunk, &head, coded_shape, side, &mut coded)?;
+        }
+        classes.scatter(&coded, size, out);
+        self.coded = coded;
+        Ok(())
+    }
+
+    /// Fills `out` with the values that are coded, `shape` of them; `side` is what follows the head.
+    fn decode_coded(
+        &mut self,
+        dtype: DType,
+        chunk: &CodedChunk<'_>,
+        head: &Head,
+        shape: (usize, usize),
+        mut side: &[u8],
+        out: &mut [u8],
+    ) -> Result<()> {
         let spec = chunk.spec;
         let spec = GroupSpec::new(spec.frames, spec.height, spec.width, spec.depth, &self.limits)?;
-        let mut side = &*chunk.side;
-        let head = Head::read(&mut side)?;
-        let wrong = || Error::corrupt(format!("{spec:?} is no group of {} {dtype} values", chunk.values));
-        let planes = match head.grid {
-            Some(_) => 1,
-            None => bitcast::planes_of(dtype, spec.depth).ok_or_else(wrong)?,
+        let values = (shape.0 * shape.1) as u64;
+        let wrong = || Error::corrupt(format!("{spec:?} is no group of {values} {dtype} values"));
+        let planes = match &head.numbers {
+            Numbers::Bits => bitcast::planes_of(dtype, spec.depth).ok_or_else(wrong)?,
+            Numbers::Grid(_) => 1,
+            Numbers::Levels(levels) => levels.planes(spec.depth),
         };
         let tiling = Tiling::stated(spec, head.layout, shape, planes)?;
         // Padding of an honest chunk stays below its samples: a group that is mostly padding is an attack on memory.
-        if spec.samples() as u64 > 16 * (chunk.values * u64::from(planes)).max(1 << 16) {
+        if spec.samples() as u64 > 16 * (values * u64::from(planes)).max(1 << 16) {
             return Err(wrong());
         }
         let bases = self.bases;
@@ -78,20 +111,16 @@ impl<'r> ChunkDecoder<'r> {
         self.scratch.samples.resize(spec.samples(), 0);
         decoder_for(&mut self.decoder, self.registry, chunk.codec, spec)?
             .decode(&chunk.packet, &mut self.scratch.samples)?;
-        match head.grid {
-            None => {
-                join_planes(&tiling, dtype, &mut self.scratch, out);
-                if !side.is_empty() {
-                    return Err(Error::corrupt("side information goes on after bit-cast planes"));
-                }
-                Ok(())
+        if head.numbers == Numbers::Bits {
+            join_planes(&tiling, dtype, &mut self.scratch, out);
+            if !side.is_empty() {
+                return Err(Error::corrupt("side information goes on after bit-cast planes"));
             }
-            Some(grid) => {
-                restore(&tiling, &grid, &chain, dtype, shape, &mut side, &mut self.scratch, out)
-                    .map_err(stated_by_the_chunk)?;
-                exact::apply(side, size, out)
-            }
+            return Ok(());
         }
+        restore(&tiling, head, &chain, dtype, shape, &mut side, &mut self.scratch, out)
+            .map_err(stated_by_the_chunk)?;
+        exact::apply(side, dtype.size(), out)
     }
 }
 
@@ -147,7 +176,7 @@ const BLOCK: usize = 2048;
 )]
 pub(super) fn restore(
     tiling: &Tiling,
-    grid: &Grid,
+    head: &Head,
     chain: &Chain,
     dtype: DType,
     (rows, cols): (usize, usize),
@@ -155,28 +184,77 @@ pub(super) fn restore(
     scratch: &mut Scratch,
     out: &mut [u8],
 ) -> Result<()> {
-    let Scratch { samples, plane, values } = scratch;
-    let (samples, depth) = (tiling.take(samples, 0, plane), tiling.spec.depth);
-    if chain.steps.is_empty() && grid.is_finite(depth) {
-        // Blocks of values stay in the cache.
-        for (samples, out) in samples.chunks(BLOCK).zip(out.chunks_mut(BLOCK * dtype.size())) {
-            values.clear();
+    let depth = tiling.spec.depth;
+    let Scratch { samples, plane, values, wide, levels } = scratch;
+    values.clear();
+    wide.clear();
+    match &head.numbers {
+        Numbers::Bits => return Err(Error::corrupt("bits are not restored from numbers")),
+        Numbers::Grid(grid) => {
+            let samples = tiling.take(samples, 0, plane);
+            if chain.is_empty() && head.affine.is_none() && grid.is_finite(depth) {
+                // Blocks of values stay in the cache.
+                for (samples, out) in samples.chunks(BLOCK).zip(out.chunks_mut(BLOCK * dtype.size())) {
+                    values.clear();
+                    grid.dequantise(samples, depth, values);
+                    write_f32(values, head, dtype, out);
+                }
+                return Ok(());
+            }
             grid.dequantise(samples, depth, values);
-            dtype.write_f32(values, out);
         }
+        Numbers::Levels(grid) => {
+            levels.clear();
+            levels.resize(rows * cols, 0);
+            for index in 0..grid.planes(depth) {
+                grid.join(tiling.take(samples, index as usize, plane), (index, depth), levels);
+            }
+            wide.extend(levels.iter().map(|&level| grid.value(level)));
+        }
+    }
+    if !chain.is_empty() {
+        #[expect(clippy::cast_possible_truncation, reason = "transforms reckon in f32")]
+        values.extend(wide.drain(..).map(|value| value as f32));
+        chain.inverse(values, rows, cols, side)?;
+    }
+    if head.affine.is_none() && wide.is_empty() {
+        for value in values.iter_mut() {
+            // A grid that leaves the range of f32; only a hostile one makes NaN.
+            *value = if value.is_nan() { 0.0 } else { value.clamp(f32::MIN, f32::MAX) };
+        }
+        write_f32(values, head, dtype, out);
         return Ok(());
     }
-    values.clear();
-    grid.dequantise(samples, depth, values);
-    chain.inverse(values, rows, cols, side)?;
-    // A hostile grid can lead out of f32's range, honest ones cannot.
-    for value in values.iter_mut() {
-        if !value.is_finite() {
-            *value = 0.0;
+    wide.extend(values.iter().map(|&value| f64::from(value)));
+    for value in wide.iter_mut() {
+        let restored = head.affine.map_or(*value, |affine| affine.inverse(*value));
+        // Only a hostile grid makes NaN.
+        *value = if restored.is_nan() { 0.0 } else { restored.clamp(f64::MIN, f64::MAX) };
+    }
+    if let Some(bounds) = &head.bounds {
+        bounds.hold(wide);
+    }
+    dtype.write_f64(wide, out);
+    if let Some(bounds) = &head.bounds {
+        bounds.hold_written(out);
+    }
+    Ok(())
+}
+
+/// Writes finite values, held within the bounds.
+fn write_f32(values: &mut [f32], head: &Head, dtype: DType, out: &mut [u8]) {
+    match &head.bounds {
+        Some(bounds) if dtype.fits_f32() => bounds.hold_f32(values),
+        Some(bounds) => {
+            let mut wide: Vec<f64> = values.iter().map(|&value| f64::from(value)).collect();
+            bounds.hold(&mut wide);
+            dtype.write_f64(&wide, out);
+            bounds.hold_written(out);
+            return;
         }
+        None => (),
     }
     dtype.write_f32(values, out);
-    Ok(())
 }
 
 /// Decodes rows of a tensor's [matrix view](MatrixShape) on all cores; the result has the tensor's own shape when

@@ -1,21 +1,23 @@
 //! From a tensor to coded chunks that meet its target.
 
 use std::borrow::Cow;
-use std::ops::Range;
 
 use super::job::Job;
-use super::plan::{Aim, Plan, lossless, plan};
-use super::sample::{Measure, Sample};
+use super::plan::{Aim, Lossy, Plan, plan};
+use super::report::Report;
+use super::sample::{Measure, Place, Sample};
 use super::search::{Goal, Search};
-use super::worker::{Coded, Quantiser};
+use super::source::Source;
+use super::worker::Coded;
 use super::{Encoding, TensorReport};
 use crate::{
-    Chain, CodecId, CodedChunk, Distortion, Error, GroupSpec, Limits, Registry, Result, Target, Tensor,
+    CodecId, CodedChunk, Distortion, Error, GroupSpec, Limits, Registry, Result, SideEffects, Target, Tensor,
     TransformChoice,
 };
 
-/// Full encodes of a chunk for one target, at most.
+/// Full encodes of a window for one target: so many where the goal is met, to come closer to it, and as many where it is not.
 const FULL_ENCODES: usize = 4;
+const MOST_ENCODES: usize = 16;
 /// Below as many bits per value, few rows may hold all that is coded, and no sample tells: a transform must prove itself on
 /// the whole.
 const FEW_BITS: f64 = 0.1;
@@ -24,8 +26,9 @@ const WINDOW: u64 = 128;
 
 /// Encodes a tensor on all cores; hands each coded chunk to `sink` in order.
 ///
-/// A tensor of up to 128 chunks is steered towards its target as a whole, a larger one in runs of as many chunks.
-/// An error of the sink ends the work and comes back as it is. An empty tensor makes one chunk without bytes.
+/// A tensor of up to 128 chunks is steered towards its target as a whole, a larger one in runs of as many chunks; what one run
+/// leaves of its bits is the next one's. An error of the sink ends the work and comes back as it is. An empty tensor
+/// makes one chunk without bytes.
 ///
 /// # Errors
 /// [`Error::Invalid`] for a target or setting out of range, [`Error::Unavailable`] when no backend serves the codec
@@ -48,75 +51,197 @@ pub fn encode<E: From<Error>>(
         sink(chunk)?;
         return Ok(report.finish());
     }
-    let mut plan = plan(&job)?;
+    let mut plan = plan(&job, &Sample::take(&job, Place::Middle))?;
+    let mut budget = Budget::of(&job);
     let mut next = 0;
     while next < job.chunks.len() {
         let window = next..(next + WINDOW).min(job.chunks.len());
         next = window.end;
-        for coded in encode_window(&job, window, &mut plan)? {
+        let sources = job.sources(window);
+        for coded in encode_window(&job, &sources, &mut plan, &mut budget)? {
             report.add(&coded.chunk, &coded.distortion, coded.weighted.as_ref());
             sink(coded.chunk)?;
         }
     }
+    budget.check()?;
     Ok(report.finish())
 }
 
+/// The bytes of a target in bits or bytes, and what is left of them.
+struct Budget {
+    target: Target,
+    /// For all values, and for those to come; infinite for other targets.
+    total: f64,
+    left: f64,
+    values: f64,
+    /// Values to come.
+    values_left: f64,
+}
+
+#[expect(clippy::cast_precision_loss, reason = "shares of bytes")]
+impl Budget {
+    fn of(job: &Job<'_, '_>) -> Self {
+        let values = job.tensor.len() as f64;
+        let target = job.encoding.target;
+        let kept = job.encoding.keeps_small(job.tensor.shape());
+        let total = match target {
+            Target::Bits(bits) if !kept => bits * values / 8.0,
+            Target::Bytes(bytes) => bytes as f64,
+            _ => f64::INFINITY,
+        };
+        Self { target, total, left: total, values, values_left: values }
+    }
+
+    /// The bits per value of the next window.
+    fn bits(&self) -> f64 {
+        (self.left * 8.0 / self.values_left).max(0.0)
+    }
+
+    fn is_last(&self, measure: &Measure) -> bool {
+        measure.values >= self.values_left
+    }
+
+    fn spend(&mut self, measure: &Measure) {
+        self.left -= measure.bytes;
+        self.values_left -= measure.values;
+    }
+
+    /// # Errors
+    /// [`Error::OutOfReach`] where more was spent than there was.
+    fn check(&self) -> Result<()> {
+        if self.left >= -SLACK { Ok(()) } else { Err(self.out_of_reach(self.total - self.left)) }
+    }
+
+    /// The error for a tensor that takes at least so many bytes.
+    fn out_of_reach(&self, bytes: f64) -> Error {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a number of bytes")]
+        let nearest = match self.target {
+            Target::Bytes(_) => Target::Bytes(bytes.ceil() as u64),
+            // Rounded up: what is named can be asked for.
+            _ => Target::Bits((bytes * 8.0 / self.values * 1e4).ceil() / 1e4),
+        };
+        Error::OutOfReach { wanted: self.target, nearest }
+    }
+}
+
+/// Rounding of sums of bytes.
+pub(super) const SLACK: f64 = 1e-6;
+
 /// Codes some chunks to the plan; a search goes on from where the chunks before ended.
-fn encode_window(job: &Job<'_, '_>, chunks: Range<u64>, plan: &mut Plan) -> Result<Vec<Coded>> {
-    let found = code(job, chunks.clone(), plan)?;
-    let is_sure = job.encoding.transform != TransformChoice::Auto
-        || plan.chain.steps.is_empty()
-        || matches!(plan.aim, Aim::Fixed(_))
-        || Measure::of(&found).bits() > FEW_BITS;
-    if is_sure {
-        return Ok(found);
+///
+/// What a sample decided is held against what came of it: where that is far from what the sample foretold, another sample
+/// is asked, and what it would do otherwise is tried.
+fn encode_window(
+    job: &Job<'_, '_>,
+    sources: &[Source<'_>],
+    plan: &mut Plan,
+    budget: &mut Budget,
+) -> Result<Vec<Coded>> {
+    let Plan::Lossy(lossy) = plan else {
+        let coded = job.copy(sources)?;
+        budget.spend(&Measure::of(&coded));
+        return Ok(coded);
+    };
+    if let Aim::Search { goal: Goal::Bits(bits), .. } = &mut lossy.aim {
+        *bits = budget.bits();
     }
-    let mut plain = Plan { chain: Chain::default(), ..plan.clone() };
-    let other = code(job, chunks, &mut plain)?;
-    if Measure::of(&other).bytes < Measure::of(&found).bytes {
-        *plan = plain;
-        return Ok(other);
+    let mut found = code(job, sources, lossy, budget)?;
+    let mut others = Vec::new();
+    let measure = Measure::of(&found.coded);
+    if !lossy.holds(&measure)
+        && let Plan::Lossy(other) = super::plan::plan(job, &Sample::take(job, Place::Ends))?
+        && !other.is_like(lossy)
+    {
+        others.push(other);
     }
-    Ok(found)
+    let is_auto = job.encoding.transform == TransformChoice::Auto && !lossy.chain.is_empty();
+    if is_auto && measure.bits() <= FEW_BITS && others.iter().all(|other| !other.chain.is_empty()) {
+        others.push(lossy.plain());
+    }
+    for mut other in others {
+        if let (Aim::Search { goal, .. }, Aim::Search { goal: now, .. }) = (&mut other.aim, &lossy.aim) {
+            *goal = *now;
+        }
+        let again = code(job, sources, &mut other, budget)?;
+        if again.is_better(&found, lossy) {
+            found = again;
+            *lossy = other;
+        }
+    }
+    let measure = Measure::of(&found.coded);
+    if !found.permitted && budget.is_last(&measure) {
+        return Err(budget.out_of_reach(budget.total - budget.left + measure.bytes));
+    }
+    budget.spend(&measure);
+    Ok(found.coded)
+}
+
+/// The chunks of a window as coded, and whether they meet its goal; if not, they are the smallest that were found.
+struct Window {
+    coded: Vec<Coded>,
+    permitted: bool,
+}
+
+impl Window {
+    /// Whether this serves the plan's aim better.
+    fn is_better(&self, other: &Self, lossy: &Lossy) -> bool {
+        let (a, b) = (Measure::of(&self.coded), Measure::of(&other.coded));
+        if self.permitted != other.permitted {
+            return self.permitted;
+        }
+        match lossy.aim {
+            Aim::Search { goal, .. } if self.permitted => goal.prefers(&a, &b),
+            Aim::Fixed(super::quantiser::Quantiser::Step(step)) => a.cost(step) < b.cost(step),
+            _ => a.bytes < b.bytes,
+        }
+    }
 }
 
 /// Codes some chunks with the plan's chain.
-fn code(job: &Job<'_, '_>, chunks: Range<u64>, plan: &mut Plan) -> Result<Vec<Coded>> {
-    let Plan { codec, chain, aim } = plan;
+fn code(job: &Job<'_, '_>, sources: &[Source<'_>], lossy: &mut Lossy, budget: &Budget) -> Result<Window> {
+    use super::quantiser::Quantiser;
+    let Lossy { codec, chain, aim, .. } = lossy;
     let (goal, x, slope, range) = match aim {
-        Aim::Fixed(quantiser) => return job.encode(chunks, codec, chain, *quantiser),
+        Aim::Fixed(quantiser) => {
+            return Ok(Window { coded: job.quantise(sources, codec, chain, *quantiser)?, permitted: true });
+        }
         Aim::Search { goal, x, slope, range } => (*goal, x, slope, *range),
     };
     let mut search = Search::new(goal, *slope, range);
     let mut best: Option<(Measure, Vec<Coded>)> = None;
-    let mut fewest_bits = f64::INFINITY;
-    for _ in 0..FULL_ENCODES {
-        let coded = job.encode(chunks.clone(), codec, chain, Quantiser::Step(x.exp2()))?;
+    let mut smallest: Option<(Measure, Vec<Coded>)> = None;
+    for pass in 0..MOST_ENCODES {
+        let coded = job.quantise(sources, codec, chain, Quantiser::Step(x.exp2()))?;
         let measure = Measure::of(&coded);
-        fewest_bits = fewest_bits.min(measure.bits());
         search.add(*x, &measure);
-        let permitted = goal.permits(&measure);
-        if permitted && best.as_ref().is_none_or(|(best, _)| goal.prefers(&measure, best)) {
-            best = Some((measure, coded));
+        let accepted = goal.accepts(&measure);
+        if goal.permits(&measure) {
+            if best.as_ref().is_none_or(|(best, _)| goal.prefers(&measure, best)) {
+                best = Some((measure, coded));
+            }
+        } else if smallest.as_ref().is_none_or(|(smallest, _)| measure.bytes < smallest.bytes) {
+            smallest = Some((measure, coded));
         }
-        if goal.accepts(&measure) {
+        if accepted || (pass + 1 >= FULL_ENCODES && best.is_some()) {
             break;
         }
         let Some(next) = search.next() else { break };
         *x = next;
     }
     *slope = search.local_slope();
-    match (best, goal) {
-        (Some((_, coded)), _) => Ok(coded),
-        (None, Goal::Nmse(_)) => {
-            let exact = lossless(job, &Sample::take(job))?;
-            job.encode(chunks, &exact.codec, &exact.chain, Quantiser::BitCast)
+    if let Some((_, coded)) = best {
+        return Ok(Window { coded, permitted: true });
+    }
+    // No step does it: every value exactly, which meets an error target, and bits where there are few.
+    let exact = job.copy(sources);
+    match (exact, smallest) {
+        (Ok(exact), _) if goal.permits(&Measure::of(&exact)) => Ok(Window { coded: exact, permitted: true }),
+        (Ok(exact), Some((least, _))) if Measure::of(&exact).bytes < least.bytes => {
+            Ok(Window { coded: exact, permitted: false })
         }
-        (None, Goal::Bits(bits)) => {
-            // Rounded up: what is named can be asked for.
-            let nearest = (fewest_bits * 1e4).ceil() / 1e4;
-            Err(Error::OutOfReach { wanted: Target::Bits(bits), nearest: Target::Bits(nearest) })
-        }
+        (_, Some((_, coded))) if matches!(goal, Goal::Bits(_)) => Ok(Window { coded, permitted: false }),
+        (Ok(_), _) => Err(budget.out_of_reach(budget.total)),
+        (Err(error), _) => Err(error),
     }
 }
 
@@ -134,46 +259,6 @@ fn empty_chunk() -> Result<CodedChunk<'static>> {
         nmse: 0.0,
         max_abs_error: 0.0,
         energy: 0.0,
-        side_effects: Default::default(),
+        side_effects: SideEffects::default(),
     })
-}
-
-/// Sums over the chunks of a tensor.
-#[derive(Default)]
-struct Report {
-    sums: TensorReport,
-    distortion: Distortion,
-    weighted: Option<Distortion>,
-    /// Bytes by codec, in the order of appearance.
-    codecs: Vec<(CodecId, u64)>,
-}
-
-impl Report {
-    fn add(&mut self, chunk: &CodedChunk<'_>, distortion: &Distortion, weighted: Option<&Distortion>) {
-        self.sums.values += chunk.values;
-        self.sums.bytes += chunk.bytes();
-        self.distortion.merge(distortion);
-        if let Some(weighted) = weighted {
-            self.weighted.get_or_insert_default().merge(weighted);
-        }
-        if self.sums.transform.is_empty() {
-            self.sums.transform = chunk.transform.clone().into_owned();
-        }
-        match self.codecs.iter_mut().find(|(id, _)| *id == chunk.codec) {
-            Some((_, bytes)) => *bytes += chunk.bytes(),
-            None => self.codecs.push((chunk.codec, chunk.bytes())),
-        }
-    }
-
-    fn finish(mut self) -> TensorReport {
-        self.codecs.sort_by_key(|(_, bytes)| std::cmp::Reverse(*bytes));
-        let codecs: Vec<_> = self.codecs.iter().map(|(id, _)| id.as_str()).collect();
-        TensorReport {
-            nmse: self.distortion.nmse(),
-            weighted_nmse: self.weighted.map(|weighted| weighted.nmse()),
-            max_abs_error: self.distortion.max_abs_error,
-            codec: codecs.join(","),
-            ..self.sums
-        }
-    }
 }

@@ -2,12 +2,15 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
-use std::sync::Mutex;
+use std::sync::{Mutex, OnceLock};
 
 use rayon::prelude::*;
 
 use super::Encoding;
-use super::worker::{Codec, Coded, Quantiser, Source, Worker};
+use super::exact;
+use super::quantiser::Quantiser;
+use super::source::Source;
+use super::worker::{Codec, Coded, Worker};
 use crate::{
     Chain, Chunks, CodecId, EncodeOptions, Error, Limits, MatrixShape, Pick, Registry, Result, Role, Target,
     Tensor,
@@ -20,6 +23,7 @@ pub(super) struct Job<'j, 'a> {
     pub(super) matrix: MatrixShape,
     pub(super) chunks: Chunks,
     registry: &'j Registry,
+    lossless_codecs: OnceLock<Vec<Codec>>,
     /// Idle workers: their contexts and buffers outlive one pass over the chunks.
     workers: Mutex<Vec<Worker>>,
 }
@@ -45,17 +49,22 @@ impl<'j, 'a> Job<'j, 'a> {
         if chunks.len() > u64::from(u32::MAX) {
             return Err(Error::unsupported(format!("{} chunks: ask for larger ones", chunks.len())));
         }
-        Ok(Self { tensor, encoding, matrix, chunks, registry, workers: Mutex::new(Vec::new()) })
+        let (lossless_codecs, workers) = (OnceLock::new(), Mutex::new(Vec::new()));
+        Ok(Self { tensor, encoding, matrix, chunks, registry, lossless_codecs, workers })
     }
 
-    /// The rows of the tensor's matrix view.
-    pub(super) fn source(&self, rows: Range<u64>) -> Source<'a> {
+    /// Some rows of the tensor's matrix view, as chunk `index`.
+    pub(super) fn source(&self, index: u64, rows: Range<u64>) -> Source<'a> {
         let cols = self.matrix.cols;
         let bytes: Cow<'a, [u8]> = self.tensor.read(rows.start * cols..rows.end * cols);
         #[expect(clippy::cast_possible_truncation, reason = "within Limits::chunk_values, checked by `new`")]
-        let cols = cols as usize;
-        let importance = self.encoding.importance.clone();
-        Source { dtype: self.tensor.dtype(), rows, cols, bytes, importance }
+        let (index, cols) = (index as u32, cols as usize);
+        Source::new(index, self.tensor.dtype(), rows, cols, bytes, self.encoding.importance.clone())
+    }
+
+    /// The values of some chunks.
+    pub(super) fn sources(&self, chunks: Range<u64>) -> Vec<Source<'a>> {
+        chunks.map(|index| self.source(index, self.chunks.rows(index))).collect()
     }
 
     /// Lends an idle worker.
@@ -71,25 +80,24 @@ impl<'j, 'a> Job<'j, 'a> {
         result
     }
 
-    /// Codes chunks on all cores, in order.
-    pub(super) fn encode(
+    /// Codes chunks with a quantiser on all cores, in order; each losslessly where that is smaller.
+    pub(super) fn quantise(
         &self,
-        chunks: Range<u64>,
+        sources: &[Source<'_>],
         codec: &Codec,
         chain: &Chain,
         quantiser: Quantiser,
     ) -> Result<Vec<Coded>> {
-        chunks
-            .into_par_iter()
-            .map(|index| {
-                let source = self.source(self.chunks.rows(index));
-                let mut coded = self.with_worker(|worker| worker.encode(&source, codec, chain, quantiser))?;
-                #[expect(clippy::cast_possible_truncation, reason = "checked by `new`")]
-                let index = index as u32;
-                coded.chunk.index = index;
-                Ok(coded)
-            })
-            .collect()
+        let code = |source| {
+            self.with_worker(|worker| exact::or_smaller(self, worker, source, codec, chain, quantiser))
+        };
+        sources.par_iter().map(code).collect()
+    }
+
+    /// Codes chunks losslessly on all cores, in order.
+    pub(super) fn copy(&self, sources: &[Source<'_>]) -> Result<Vec<Coded>> {
+        let code = |source| self.with_worker(|worker| exact::smallest(self, worker, source).cloned());
+        sources.par_iter().map(code).collect()
     }
 
     /// The codec of lossy targets: the one asked for, or `tns1`.
@@ -97,8 +105,16 @@ impl<'j, 'a> Job<'j, 'a> {
         self.codec(self.asked_codec()?.unwrap_or(CodecId::NATIVE))
     }
 
-    /// The codecs among which a lossless target chooses.
-    pub(super) fn lossless_codecs(&self) -> Result<Vec<Codec>> {
+    /// The codecs among which a lossless coding chooses.
+    pub(super) fn lossless_codecs(&self) -> Result<&[Codec]> {
+        if let Some(codecs) = self.lossless_codecs.get() {
+            return Ok(codecs);
+        }
+        let codecs = self.find_lossless_codecs()?;
+        Ok(self.lossless_codecs.get_or_init(|| codecs))
+    }
+
+    fn find_lossless_codecs(&self) -> Result<Vec<Codec>> {
         if let Some(id) = self.asked_codec()? {
             let codec = self.codec(id)?;
             let info = codec.encoder.info();

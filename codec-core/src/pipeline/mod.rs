@@ -2,12 +2,20 @@
 
 mod decode;
 mod encode;
+mod exact;
 mod job;
+mod likeness;
 mod magnitudes;
 mod plan;
+mod quantiser;
+mod report;
 mod sample;
+mod scale;
 mod search;
 mod side;
+mod source;
+mod survey;
+mod values;
 mod worker;
 
 pub use decode::{ChunkDecoder, decode_rows};

@@ -1,17 +1,30 @@
 //! Choosing codec, transform and quantiser for a tensor, by measuring on a sample.
 
 use super::job::Job;
-use super::sample::{Sample, Scale};
+use super::quantiser::Quantiser;
+use super::sample::{Measure, Sample};
+use super::scale::{Scale, scale};
 use super::search::{Goal, Search};
-use super::worker::{Codec, Quantiser};
-use crate::{Chain, Error, Result, Target, Transform, TransformChoice, candidates};
+use super::worker::Codec;
+use crate::{Chain, Result, Target, Transform, TransformChoice, candidates};
 
 /// How the chunks of a tensor are to be coded.
 #[derive(Debug, Clone)]
-pub(super) struct Plan {
+pub(super) enum Plan {
+    /// Losslessly.
+    Exact,
+    /// Through a quantiser.
+    Lossy(Lossy),
+}
+
+/// How chunks are to be quantised and coded.
+#[derive(Debug, Clone)]
+pub(super) struct Lossy {
     pub(super) codec: Codec,
     pub(super) chain: Chain,
     pub(super) aim: Aim,
+    /// The sample's bits per value, and where it took them.
+    foretold: Foretold,
 }
 
 /// What is fixed and what full encodes still have to find.
@@ -23,6 +36,12 @@ pub(super) enum Aim {
     Search { goal: Goal, x: f64, slope: f64, range: (f64, f64) },
 }
 
+#[derive(Debug, Clone, Copy)]
+struct Foretold {
+    bits: f64,
+    x: f64,
+}
+
 /// Measurements of a sample in one search.
 const MEASUREMENTS: usize = 9;
 /// Bits per value that a chain must save to displace a simpler one.
@@ -30,27 +49,57 @@ const CLEAR_GAIN: f64 = 0.01;
 /// Bounds that a maximum-error quantiser tries to aim at, as shares of the bound: rounding to a narrow dtype adds
 /// error of its own, and values beyond the bound are dear.
 const SHARES: [f64; 4] = [1.0, 0.93, 0.8, 0.6];
+/// A plan holds where the whole takes the bits of its sample but for this share and these bits.
+const OFF_SHARE: f64 = 0.1;
+const OFF_BITS: f64 = 0.05;
 
-/// Chooses for this tensor and target.
-pub(super) fn plan(job: &Job<'_, '_>) -> Result<Plan> {
-    let sample = Sample::take(job);
-    let dtype = job.tensor.dtype();
+impl Lossy {
+    /// Whether chunks coded to this plan came to about what the sample foretold; `x` is log2 of the step.
+    pub(super) fn holds(&self, measure: &Measure) -> bool {
+        let x = match self.aim {
+            Aim::Search { x, .. } => x,
+            Aim::Fixed(_) => self.foretold.x,
+        };
+        // A bit per octave, less where there are less.
+        let bits = (self.foretold.bits - (x - self.foretold.x)).max(0.0);
+        (measure.bits() - bits).abs() <= OFF_SHARE * bits + OFF_BITS
+    }
+
+    /// Whether both do the same.
+    pub(super) fn is_like(&self, other: &Self) -> bool {
+        let fixed = |aim: &Aim| match aim {
+            Aim::Fixed(quantiser) => Some(*quantiser),
+            Aim::Search { .. } => None,
+        };
+        self.chain == other.chain && fixed(&self.aim) == fixed(&other.aim)
+    }
+
+    /// The same without a transform.
+    pub(super) fn plain(&self) -> Self {
+        Self { chain: Chain::default(), ..self.clone() }
+    }
+}
+
+/// Chooses for this tensor and target, by a sample.
+pub(super) fn plan(job: &Job<'_, '_>, sample: &Sample<'_>) -> Result<Plan> {
+    let is_float = job.tensor.dtype().is_float();
     match job.encoding.target {
-        _ if keeps(job) => lossless(job, &sample),
-        Target::Lossless => lossless(job, &sample),
-        Target::MaxAbs(bound) if bound == 0.0 || (!dtype.is_float() && bound < 1.0) => lossless(job, &sample),
-        Target::MaxAbs(bound) => bounded(job, &sample, bound),
+        _ if keeps(job) => Ok(Plan::Exact),
+        Target::Lossless => Ok(Plan::Exact),
+        Target::MaxAbs(bound) if bound == 0.0 || (!is_float && bound < 1.0) => Ok(Plan::Exact),
+        Target::MaxAbs(bound) => bounded(job, sample, bound),
         Target::Step(step) => {
             let codec = job.lossy_codec()?;
-            let chain = choose_chain(job, &sample, &codec, step)?;
-            Ok(Plan { codec, chain, aim: Aim::Fixed(Quantiser::Step(step)) })
+            let chain = choose_chain(job, sample, &codec, step)?;
+            let quantiser = Quantiser::Step(step);
+            let bits = sample.measure(job, &codec, &chain, quantiser)?.bits();
+            let foretold = Foretold { bits, x: step.log2() };
+            Ok(Plan::Lossy(Lossy { codec, chain, aim: Aim::Fixed(quantiser), foretold }))
         }
-        Target::Bits(bits) => search(job, &sample, Goal::Bits(bits)),
+        Target::Bits(bits) => search(job, sample, Goal::Bits(bits)),
         #[expect(clippy::cast_precision_loss, reason = "a ratio")]
-        Target::Bytes(bytes) => {
-            search(job, &sample, Goal::Bits(bytes as f64 * 8.0 / job.tensor.len() as f64))
-        }
-        Target::Nmse(nmse) => search(job, &sample, Goal::Nmse(nmse)),
+        Target::Bytes(bytes) => search(job, sample, Goal::Bits(bytes as f64 * 8.0 / job.tensor.len() as f64)),
+        Target::Nmse(nmse) => search(job, sample, Goal::Nmse(nmse)),
     }
 }
 
@@ -59,59 +108,39 @@ fn keeps(job: &Job<'_, '_>) -> bool {
     job.encoding.keeps_small(job.tensor.shape())
 }
 
-/// The lossless codec that makes the sample smallest.
-pub(super) fn lossless(job: &Job<'_, '_>, sample: &Sample<'_>) -> Result<Plan> {
-    let none = Chain::default();
-    let mut best: Option<(f64, Codec)> = None;
-    let codecs = job.lossless_codecs()?;
-    let single = codecs.len() == 1;
-    for codec in codecs {
-        let bytes = if single { 0.0 } else { sample.measure(job, &codec, &none, Quantiser::BitCast)?.bytes };
-        if best.as_ref().is_none_or(|(least, _)| bytes < *least) {
-            best = Some((bytes, codec));
-        }
-    }
-    let (_, codec) = best.ok_or_else(|| Error::unsupported("no lossless codec"))?;
-    Ok(Plan { codec, chain: none, aim: Aim::Fixed(Quantiser::BitCast) })
-}
-
-/// A maximum-error target: the cheapest share of the bound, or lossless where that is cheaper still.
+/// A maximum-error target: the cheapest share of the bound.
 fn bounded(job: &Job<'_, '_>, sample: &Sample<'_>, max_abs: f64) -> Result<Plan> {
     let chain = match &job.encoding.transform {
         TransformChoice::Auto => Chain::default(),
         TransformChoice::Chain(chain) => chain.clone(),
     };
     let codec = job.lossy_codec()?;
-    let mut best: Option<(f64, Plan)> = None;
+    let mut best: Option<(f64, Quantiser)> = None;
     for share in SHARES {
         let quantiser = Quantiser::Bound { max_abs, share };
-        let bytes = sample.measure(job, &codec, &chain, quantiser)?.bytes;
-        if best.as_ref().is_none_or(|(least, _)| bytes < *least) {
-            best = Some((
-                bytes,
-                Plan { codec: codec.clone(), chain: chain.clone(), aim: Aim::Fixed(quantiser) },
-            ));
+        let bits = sample.measure(job, &codec, &chain, quantiser)?.bits();
+        if best.as_ref().is_none_or(|(least, _)| bits < *least) {
+            best = Some((bits, quantiser));
         }
     }
-    if let Ok(exact) = lossless(job, sample) {
-        let bytes = sample.measure(job, &exact.codec, &exact.chain, Quantiser::BitCast)?.bytes;
-        if best.as_ref().is_none_or(|(least, _)| bytes < *least) {
-            return Ok(exact);
-        }
-    }
-    best.map(|(_, plan)| plan).ok_or_else(|| Error::unsupported("no way to meet a maximum error"))
+    let Some((bits, quantiser)) = best else { return Ok(Plan::Exact) };
+    Ok(Plan::Lossy(Lossy { codec, chain, aim: Aim::Fixed(quantiser), foretold: Foretold { bits, x: 0.0 } }))
 }
+
+/// Octaves below the largest value down to which, and above it up to which, steps are searched.
+const FINEST: f64 = 52.0;
+const COARSEST: f64 = 40.0;
 
 /// A bits or error target: chain and step by search on the sample.
 fn search(job: &Job<'_, '_>, sample: &Sample<'_>, goal: Goal) -> Result<Plan> {
     let codec = job.lossy_codec()?;
-    let Scale { rms, deviation, largest } = sample.scale();
-    if largest == 0.0 {
-        // Nothing to measure a step by: the sample is all zeros or holds nothing finite.
-        return lossless(job, sample);
-    }
-    // Steps stay within the normal range of f32.
-    let range = ((largest.log2() - 24.0).max(-120.0), (largest.log2() + 4.0).clamp(-110.0, 120.0));
+    // A sample of zeros says nothing of the chunks that are not.
+    let everything = || scale(job.sources(0..job.chunks.len()).iter());
+    let Some(Scale { rms, deviation, largest }) = scale(sample.sources()).or_else(everything) else {
+        return Ok(Plan::Exact);
+    };
+    // Steps stay within f64's normal range.
+    let range = ((largest.log2() - FINEST).max(-1070.0), (largest.log2() + COARSEST).min(1020.0));
     let first = match goal {
         // A Gaussian's entropy at a step is log2(σ √(2πe) / step); a constant sample has no σ.
         Goal::Bits(bits) => deviation.max(1e-6 * rms).log2() + 2.05 - bits,
@@ -129,27 +158,7 @@ fn search(job: &Job<'_, '_>, sample: &Sample<'_>, goal: Goal) -> Result<Plan> {
         }
     }
     x = found.x;
-    let out_of_reach = match goal {
-        Goal::Bits(bits) => found.bits < 0.99 * bits,
-        Goal::Nmse(nmse) => found.nmse > 1.1 * nmse,
-    };
-    if out_of_reach && let Ok(exact) = lossless(job, sample) {
-        let bits = sample.measure(job, &exact.codec, &exact.chain, Quantiser::BitCast)?.bits();
-        let fits = match goal {
-            Goal::Bits(wanted) => bits <= wanted,
-            Goal::Nmse(_) => true,
-        };
-        if fits {
-            return Ok(exact);
-        }
-    }
-    Ok(Plan { codec, chain, aim: Aim::Search { goal, x, slope, range } })
-}
-
-struct FoundStep {
-    x: f64,
-    bits: f64,
-    nmse: f64,
+    Ok(Plan::Lossy(Lossy { codec, chain, aim: Aim::Search { goal, x, slope, range }, foretold: found }))
 }
 
 /// The step at which the sample meets the goal, and the slope there.
@@ -161,18 +170,18 @@ fn solve(
     goal: Goal,
     start: f64,
     range: (f64, f64),
-) -> Result<(FoundStep, f64)> {
+) -> Result<(Foretold, f64)> {
     let near = match goal {
         Goal::Bits(bits) => 0.01 * bits,
         Goal::Nmse(_) => 0.02,
     };
     let mut search = Search::new(goal, goal.slope(), range);
     let mut next = Some(start);
-    let mut found = FoundStep { x: start, bits: 0.0, nmse: 0.0 };
+    let mut found = Foretold { x: start, bits: 0.0 };
     while let Some(x) = next {
         let measure = sample.measure(job, codec, chain, Quantiser::Step(x.exp2()))?;
         search.add(x, &measure);
-        found = FoundStep { x, bits: measure.bits(), nmse: measure.distortion.nmse() };
+        found = Foretold { x, bits: measure.bits() };
         next = if search.miss() <= near || search.len() >= MEASUREMENTS { None } else { search.next() };
     }
     Ok((found, search.local_slope()))

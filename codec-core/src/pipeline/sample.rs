@@ -2,8 +2,11 @@
 
 use rayon::prelude::*;
 
+use super::exact;
 use super::job::Job;
-use super::worker::{Codec, Coded, Quantiser, Source};
+use super::quantiser::Quantiser;
+use super::source::Source;
+use super::worker::{Codec, Coded};
 use crate::{Chain, Distortion, Result};
 
 /// Values of a sample, at most.
@@ -22,7 +25,7 @@ const WHOLE_VALUES: u64 = 1 << 13;
 pub(super) struct Measure {
     pub(super) values: f64,
     pub(super) bytes: f64,
-    /// Weighed by importance, where that is given: what targets and costs are about.
+    /// Of the values that were quantised, weighed by importance, where that is given: what targets and costs are about.
     pub(super) distortion: Distortion,
 }
 
@@ -37,7 +40,7 @@ impl Measure {
         for coded in coded {
             sum.values += coded.chunk.values as f64;
             sum.bytes += coded.chunk.bytes() as f64;
-            sum.distortion.merge(coded.weighted.as_ref().unwrap_or(&coded.distortion));
+            sum.distortion.merge(&coded.quantised);
         }
         sum
     }
@@ -47,9 +50,18 @@ impl Measure {
     /// At high rate `D = step²/12` and `dR/dD = −1/(2 ln2 · D)`, so a unit of distortion is worth `6 / (ln2 · step²)`
     /// bits.
     pub(super) fn cost(&self, step: f64) -> f64 {
-        let weight = 6.0 / (std::f64::consts::LN_2 * step * step);
-        self.bits() + weight * self.distortion.squared_error / self.values.max(1.0)
+        let error = self.distortion.root_mean_square(self.values) / step;
+        self.bits() + 6.0 / std::f64::consts::LN_2 * error * error
     }
+}
+
+/// The part of each chunk that a sample takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// The middle of chunks in the middle of each part of the tensor.
+    Middle,
+    /// The beginning or the end of chunks, the first and the last among them.
+    Ends,
 }
 
 /// Strips of whole rows, each from within one chunk.
@@ -60,24 +72,37 @@ pub(super) struct Sample<'a> {
 impl<'a> Sample<'a> {
     /// At most a quarter of the tensor, evenly spread over its chunks, but one strip of enough rows at least; tiny tensors
     /// whole.
-    pub(super) fn take(job: &Job<'_, 'a>) -> Self {
-        let (values, cols) = (job.matrix.values(), job.matrix.cols);
+    pub(super) fn take(job: &Job<'_, 'a>, place: Place) -> Self {
+        let (values, cols, chunks) = (job.matrix.values(), job.matrix.cols, job.chunks.len());
         let strip_values = STRIP_VALUES.max(STRIP_ROWS.saturating_mul(cols));
         let least = WHOLE_VALUES.max(strip_values).min(values);
         let wanted = (values / 4).min(SAMPLE_VALUES).max(least);
-        let strips = (wanted / strip_values).clamp(1, STRIPS.min(job.chunks.len()));
+        let strips = (wanted / strip_values).clamp(1, STRIPS.min(chunks));
         let strip_rows = (wanted / strips).div_ceil(cols);
         let strips = (0..strips).map(|strip| {
-            let chunk = job.chunks.rows((2 * strip + 1) * job.chunks.len() / (2 * strips));
+            let index = match place {
+                Place::Middle => (2 * strip + 1) * chunks / (2 * strips),
+                Place::Ends => strip * (chunks - 1) / (strips - 1).max(1),
+            };
+            let chunk = job.chunks.rows(index);
             let len = chunk.end - chunk.start;
             // Row transforms work in blocks of up to 64 rows: a strip should hold whole ones.
             let rows = if strip_rows > 64 { strip_rows.next_multiple_of(64) } else { strip_rows }.min(len);
-            let start = chunk.start + (len - rows) / 2 / 64 * 64;
+            let start = match place {
+                Place::Middle => (len - rows) / 2 / 64 * 64,
+                Place::Ends if strip % 2 == 0 => 0,
+                Place::Ends => (len - rows) / 64 * 64,
+            };
             #[expect(clippy::cast_precision_loss, reason = "a share")]
             let share = rows as f64 / len as f64;
-            (job.source(start..start + rows), share)
+            (job.source(index, chunk.start + start..chunk.start + start + rows), share)
         });
         Self { strips: strips.collect() }
+    }
+
+    /// The values.
+    pub(super) fn sources(&self) -> impl Iterator<Item = &Source<'a>> {
+        self.strips.iter().map(|(source, _)| source)
     }
 
     /// Codes the sample and measures; side information that a chunk has once is counted by the sample's share of it.
@@ -90,7 +115,8 @@ impl<'a> Sample<'a> {
         quantiser: Quantiser,
     ) -> Result<Measure> {
         let parts = self.strips.par_iter().map(|(source, share)| {
-            let coded = job.with_worker(|worker| worker.encode(source, codec, chain, quantiser))?;
+            let coded =
+                job.with_worker(|worker| exact::or_only(job, worker, source, codec, chain, quantiser))?;
             let mut part = Measure::of(std::slice::from_ref(&coded));
             part.bytes -= coded.transform_bytes as f64 * (1.0 - share);
             Ok(part)
@@ -103,38 +129,4 @@ impl<'a> Sample<'a> {
         }
         Ok(sum)
     }
-
-    /// How large the finite values are, in the scale of importance where that is given.
-    #[expect(clippy::cast_precision_loss, reason = "a mean for a first guess")]
-    pub(super) fn scale(&self) -> Scale {
-        let mut values = Vec::new();
-        let (mut sum, mut squares, mut count, mut largest) = (0f64, 0f64, 0u64, 0f64);
-        for (source, _) in &self.strips {
-            values.clear();
-            source.dtype.read_f32(&source.bytes, &mut values);
-            if let Some(importance) = &source.importance {
-                importance.scale(&mut values);
-            }
-            for value in values.iter().filter(|v| v.is_finite()).map(|v| f64::from(*v)) {
-                sum += value;
-                squares += value * value;
-                count += 1;
-                largest = largest.max(value.abs());
-            }
-        }
-        let (mean, mean_square) = (sum / count.max(1) as f64, squares / count.max(1) as f64);
-        let deviation = (mean_square - mean * mean).max(0.0).sqrt();
-        Scale { rms: mean_square.sqrt(), deviation, largest }
-    }
-}
-
-/// How large values are.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Scale {
-    /// Root mean square.
-    pub(super) rms: f64,
-    /// Standard deviation.
-    pub(super) deviation: f64,
-    /// Largest magnitude.
-    pub(super) largest: f64,
 }

@@ -1,5 +1,6 @@
 //! Finding the quantiser step that meets a target: a one-dimensional root search in log2(step).
 
+use super::encode::SLACK;
 use super::sample::Measure;
 
 /// What a search aims at.
@@ -11,9 +12,8 @@ pub(super) enum Goal {
     Nmse(f64),
 }
 
-/// How far a bits target may be missed before a chunk is coded again.
-const BITS_OVER: f64 = 0.002;
-const BITS_UNDER: f64 = 0.003;
+/// How far below a bits target is near enough.
+const BITS_UNDER: f64 = 0.004;
 /// How far below an nmse target is near enough.
 const NMSE_UNDER: f64 = 0.025;
 
@@ -29,7 +29,7 @@ impl Goal {
     /// The wanted value on that scale; for an error slightly below the limit.
     pub(super) fn wanted(&self) -> f64 {
         match *self {
-            Self::Bits(bits) => bits * (1.0 + (BITS_OVER - BITS_UNDER) / 2.0),
+            Self::Bits(bits) => bits * (1.0 - BITS_UNDER / 2.0),
             Self::Nmse(nmse) => (nmse * (1.0 - NMSE_UNDER / 2.0)).log2(),
         }
     }
@@ -45,7 +45,11 @@ impl Goal {
     /// Whether a full encode is near enough.
     pub(super) fn accepts(&self, measure: &Measure) -> bool {
         match *self {
-            Self::Bits(bits) => (1.0 - BITS_UNDER..=1.0 + BITS_OVER).contains(&(measure.bits() / bits)),
+            // Where nothing is lost, more bits gain nothing.
+            Self::Bits(bits) => {
+                let is_near = measure.bits() >= bits * (1.0 - BITS_UNDER);
+                self.permits(measure) && (is_near || measure.distortion.squared_error == 0.0)
+            }
             Self::Nmse(nmse) => (1.0 - NMSE_UNDER..=1.0).contains(&(measure.distortion.nmse() / nmse)),
         }
     }
@@ -53,15 +57,15 @@ impl Goal {
     /// Whether a full encode keeps the promise that comes with the target.
     pub(super) fn permits(&self, measure: &Measure) -> bool {
         match *self {
-            Self::Bits(bits) => measure.bits() <= bits * 1.01,
+            Self::Bits(bits) => measure.bytes <= bits * measure.values / 8.0 + SLACK,
             Self::Nmse(nmse) => measure.distortion.nmse() <= nmse,
         }
     }
 
     /// Whether `a` uses the target better than `b`; both are permitted.
     pub(super) fn prefers(&self, a: &Measure, b: &Measure) -> bool {
-        match *self {
-            Self::Bits(bits) => (a.bits() - bits).abs() < (b.bits() - bits).abs(),
+        match self {
+            Self::Bits(_) => a.distortion.root_mean_square(1.0) < b.distortion.root_mean_square(1.0),
             Self::Nmse(_) => a.bits() < b.bits(),
         }
     }
@@ -155,7 +159,7 @@ mod tests {
         Measure {
             values: 1000.0,
             bytes: bits * 125.0,
-            distortion: Distortion { squared_error: d, energy: 1.0, max_abs_error: 0.0 },
+            distortion: Distortion { squared_error: d, energy: 1.0, ..Distortion::default() },
         }
     }
 

@@ -1,41 +1,102 @@
-//! The side information of a chunk: what the decoder needs besides the packet.
+//! The side information of a chunk: what the decoder needs besides the packet (`format/SPEC.md`, "Side information").
 //!
-//! Layout: one byte of flags (bit 0: samples lie on a grid, else they are the values' bits; bit 1: folded tiling;
-//! the other bits are 0); with a grid, the [`Grid`] and the transforms' parameters; then the list of exact values.
+//! Layout: a byte of flags; then the parts that the flags name, in the order of their bits: classes, range of values, grid or
+//! levels, bounds; then the transforms' parameters and the list of exact values.
 
+use crate::affine::Affine;
+use crate::bounds::Bounds;
+use crate::classes::Classes;
 use crate::grid::Grid;
+use crate::levels::Levels;
 use crate::tile::Layout;
-use crate::{Error, Result};
+use crate::{DType, Error, Result};
 
-const ON_GRID: u8 = 1;
-const FOLDED: u8 = 2;
+const FOLDED: u8 = 1;
+const CLASSES: u8 = 2;
+const AFFINE: u8 = 4;
+const GRID: u8 = 8;
+const LEVELS: u8 = 16;
+const BOUNDS: u8 = 32;
 
-/// The fixed part of the side information.
+/// The numbers that samples stand for.
 #[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Numbers {
+    /// The values' bits.
+    Bits,
+    /// Points of a grid, one plane.
+    Grid(Grid),
+    /// Levels over several planes.
+    Levels(Levels),
+}
+
+/// The side information but for the transforms' parameters and exact values.
+#[derive(Debug, Clone, PartialEq)]
 pub(super) struct Head {
     pub(super) layout: Layout,
-    /// `None` where the samples are the values' bits.
-    pub(super) grid: Option<Grid>,
+    pub(super) classes: Option<Classes>,
+    pub(super) affine: Option<Affine>,
+    pub(super) numbers: Numbers,
+    pub(super) bounds: Option<Bounds>,
 }
 
 impl Head {
-    pub(super) fn write(&self, side: &mut Vec<u8>) {
-        let folded = if self.layout == Layout::Folded { FOLDED } else { 0 };
-        side.push(folded | if self.grid.is_some() { ON_GRID } else { 0 });
-        if let Some(grid) = &self.grid {
-            grid.write(side);
+    /// Appends the side information of a chunk whose rows have `cols` values.
+    pub(super) fn write(&self, dtype: DType, cols: usize, side: &mut Vec<u8>) {
+        let numbers = match self.numbers {
+            Numbers::Bits => 0,
+            Numbers::Grid(_) => GRID,
+            Numbers::Levels(_) => LEVELS,
+        };
+        let flag = |is_there: bool, flag: u8| if is_there { flag } else { 0 };
+        side.push(
+            numbers
+                | flag(self.layout == Layout::Folded, FOLDED)
+                | flag(self.classes.is_some(), CLASSES)
+                | flag(self.affine.is_some(), AFFINE)
+                | flag(self.bounds.is_some(), BOUNDS),
+        );
+        if let Some(classes) = &self.classes {
+            classes.write(cols, dtype.size(), side);
+        }
+        if let Some(affine) = &self.affine {
+            affine.write(side);
+        }
+        match &self.numbers {
+            Numbers::Bits => (),
+            Numbers::Grid(grid) => grid.write(side),
+            Numbers::Levels(levels) => levels.write(side),
+        }
+        if let Some(bounds) = &self.bounds {
+            bounds.write(side);
         }
     }
 
-    pub(super) fn read(side: &mut &[u8]) -> Result<Self> {
+    /// Takes the side information of a chunk of `rows` × `cols` values off the front of `side`.
+    ///
+    /// # Errors
+    /// [`Error::Corrupt`] for what no writer makes.
+    pub(super) fn read(side: &mut &[u8], dtype: DType, (rows, cols): (usize, usize)) -> Result<Self> {
         let (&flags, rest) =
             side.split_first().ok_or_else(|| Error::corrupt("a chunk has no side information"))?;
         *side = rest;
-        if flags & !(ON_GRID | FOLDED) != 0 {
+        let has = |flag: u8| flags & flag != 0;
+        if has(!(FOLDED | CLASSES | AFFINE | GRID | LEVELS | BOUNDS)) {
             return Err(Error::corrupt(format!("side information has unknown flags {flags:#04x}")));
         }
-        let layout = if flags & FOLDED == 0 { Layout::Rows } else { Layout::Folded };
-        let grid = if flags & ON_GRID == 0 { None } else { Some(Grid::read(side)?) };
-        Ok(Self { layout, grid })
+        let layout = if has(FOLDED) { Layout::Folded } else { Layout::Rows };
+        let classes =
+            if has(CLASSES) { Some(Classes::read(side, dtype.size(), (rows, cols))?) } else { None };
+        let affine = if has(AFFINE) { Some(Affine::read(side)?) } else { None };
+        let numbers = match (has(GRID), has(LEVELS)) {
+            (false, false) => Numbers::Bits,
+            (true, false) => Numbers::Grid(Grid::read(side)?),
+            (false, true) => Numbers::Levels(Levels::read(side)?),
+            (true, true) => return Err(Error::corrupt("side information has a grid and levels")),
+        };
+        let bounds = if has(BOUNDS) { Some(Bounds::read(side, dtype)?) } else { None };
+        if numbers == Numbers::Bits && (affine.is_some() || bounds.is_some()) {
+            return Err(Error::corrupt("side information has a range for values that are stored as bits"));
+        }
+        Ok(Self { layout, classes, affine, numbers, bounds })
     }
 }

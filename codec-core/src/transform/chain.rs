@@ -211,6 +211,11 @@ impl Chain {
         Ok(chain)
     }
 
+    /// Whether there is no step.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
     /// Whether errors keep their size through the inverse, up to rounding.
     pub fn is_orthonormal(&self) -> bool {
         self.steps.iter().all(Transform::is_orthonormal)

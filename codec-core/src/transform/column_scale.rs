@@ -5,7 +5,7 @@
 //! weighted error. A column whose scaled values lie below the quantiser's noise would come back as noise many times
 //! larger than itself: it is left out instead, which costs no bits and is the smaller error (reverse water-filling).
 
-use super::row_scale::scale;
+pub(crate) use super::row_scale::scale;
 use crate::{Error, Importance, Result};
 
 /// The byte of the scale 1.
@@ -58,7 +58,7 @@ fn drop_noise(values: &mut [f32], step: f64, scales: &mut [u8]) {
 }
 
 /// Divides the columns by their scales.
-pub(crate) fn divide(values: &mut [f32], scales: &[u8]) {
+pub(super) fn divide(values: &mut [f32], scales: &[u8]) {
     multiply(values, scales, |byte| 1.0 / scale(byte));
 }
 

@@ -18,7 +18,7 @@ const EIGHTHS: [f32; 8] = [
 ];
 
 /// The scale of a side byte.
-pub(super) fn scale(byte: u8) -> f32 {
+pub(crate) fn scale(byte: u8) -> f32 {
     if byte == 0 {
         return 1.0;
     }
