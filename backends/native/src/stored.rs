@@ -33,6 +33,7 @@ pub(crate) fn write(spec: &PlaneSpec, samples: &[u16], out: &mut Vec<u8>) {
 }
 
 /// Fills `samples` from what follows the first byte of a part.
+#[expect(clippy::cast_possible_truncation, reason = "masked")]
 pub(crate) fn read(spec: &PlaneSpec, bytes: &[u8], samples: &mut [u16]) -> Result<()> {
     if bytes.len() != spec.stored_bytes() {
         return Err(Error::corrupt(format!(
@@ -54,7 +55,7 @@ pub(crate) fn read(spec: &PlaneSpec, bytes: &[u8], samples: &mut [u16]) -> Resul
             held |= u32::from(bytes.next().copied().unwrap_or(0)) << count;
             count += 8;
         }
-        *sample = held as u16 & spec.max();
+        *sample = (held & u32::from(spec.max())) as u16;
         held >>= spec.depth;
         count -= u32::from(spec.depth);
     }

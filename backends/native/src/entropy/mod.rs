@@ -89,16 +89,19 @@ pub(crate) fn encode(
     code_plainly(&steps, &symbols[whole..], &mut states, words, &mut at);
     let symbols = &symbols[..whole];
     match lanes {
-        // SAFETY: the features were detected.
         #[cfg(target_arch = "x86_64")]
-        8 | 16 | 32 | 64
-            if !is_portable && is_x86_feature_detected!("avx2") && is_x86_feature_detected!("popcnt") =>
-        unsafe {
-            avx2::code(&steps, symbols, &mut states, words, &mut at);
-        },
+        8 | 16 | 32 | 64 if !is_portable && has_avx2() => {
+            // SAFETY: the features were detected.
+            unsafe { avx2::code(&steps, symbols, &mut states, words, &mut at) }
+        }
         _ => code_plainly(&steps, symbols, &mut states, words, &mut at),
     }
     (states, at)
+}
+
+#[cfg(target_arch = "x86_64")]
+fn has_avx2() -> bool {
+    is_x86_feature_detected!("avx2") && is_x86_feature_detected!("popcnt")
 }
 
 /// Words in front of those that symbols write.
