@@ -6,9 +6,9 @@ use telecine_core::{
 };
 
 use crate::bytes::{read_length, take, write_varint};
-use crate::decode::PlaneDecoder;
-use crate::encode::PlaneEncoder;
+use crate::choose::PartEncoder;
 use crate::instructions::Instructions;
+use crate::part::PartDecoder;
 use crate::plane::PlaneSpec;
 use crate::simd::Way;
 
@@ -39,7 +39,7 @@ pub struct Native {
 
 impl Native {
     /// The backend with a decoder that uses these instructions instead of the best ones of this machine: for comparing
-    /// them.
+    /// them. With the plain or the portable ones its encoder uses none that not every machine has.
     ///
     /// # Errors
     /// [`Unavailable::Device`] where this machine lacks them.
@@ -63,18 +63,20 @@ impl Backend for Native {
 
     fn encoder(&self, spec: GroupSpec, options: &EncodeOptions) -> Result<Box<dyn Encoder>> {
         INFO.capabilities.check(INFO.name, &spec)?;
+        let is_portable = matches!(self.instructions, Some(Instructions::Plain | Instructions::Portable));
         Ok(Box::new(NativeEncoder {
             spec,
             effort: options.effort,
-            plane: PlaneEncoder::default(),
-            part: Vec::new(),
+            part: PartEncoder::new(is_portable),
+            separate: Vec::new(),
+            bytes: Vec::new(),
         }))
     }
 
     fn decoder(&self, spec: GroupSpec) -> Result<Box<dyn Decoder>> {
         INFO.capabilities.check(INFO.name, &spec)?;
         let instructions = self.instructions.unwrap_or(Instructions::here()[0]);
-        Ok(Box::new(NativeDecoder { spec, plane: PlaneDecoder::new(Way::of(instructions)) }))
+        Ok(Box::new(NativeDecoder { spec, part: PartDecoder::new(Way::of(instructions)) }))
     }
 }
 
@@ -82,45 +84,84 @@ fn plane_spec(spec: &GroupSpec) -> PlaneSpec {
     PlaneSpec { height: spec.height as usize, width: spec.width as usize, depth: spec.depth }
 }
 
+/// First byte of a packet of several planes that are coded as one, the rows of each below those of the one before.
+const JOINED: u8 = 0;
+/// Planes of fewer samples are also tried as one: each alone has a head that is large beside it.
+const SMALL: usize = 4096;
+
+/// All planes of a group as one.
+fn joined(spec: &GroupSpec) -> PlaneSpec {
+    let plane = plane_spec(spec);
+    PlaneSpec { height: plane.height * spec.frames as usize, ..plane }
+}
+
 struct NativeEncoder {
     spec: GroupSpec,
     effort: Effort,
-    plane: PlaneEncoder,
-    part: Vec<u8>,
+    part: PartEncoder,
+    /// Parts of planes that are coded each by itself.
+    separate: Vec<u8>,
+    bytes: Vec<u8>,
+}
+
+impl NativeEncoder {
+    /// Appends all planes, each by itself, to `separate`.
+    fn encode_each(&mut self, samples: &[u16], quality: Quality) -> Result<()> {
+        let spec = plane_spec(&self.spec);
+        self.separate.clear();
+        for plane in samples.chunks_exact(spec.samples()) {
+            self.bytes.clear();
+            self.part.encode(&spec, plane, quality, self.effort, &mut self.bytes)?;
+            write_varint(self.bytes.len() as u64, &mut self.separate);
+            self.separate.extend_from_slice(&self.bytes);
+        }
+        Ok(())
+    }
 }
 
 impl Encoder for NativeEncoder {
     fn encode(&mut self, samples: &[u16], quality: Quality, packet: &mut Vec<u8>) -> Result<()> {
         check_encode_input(&INFO, &self.spec, samples, quality)?;
-        let spec = plane_spec(&self.spec);
-        let start = packet.len();
-        for plane in samples.chunks_exact(spec.height * spec.width) {
-            self.part.clear();
-            if let Err(error) = self.plane.encode(&spec, plane, quality, self.effort, &mut self.part) {
-                packet.truncate(start);
-                return Err(error);
-            }
-            if self.spec.frames > 1 {
-                write_varint(self.part.len() as u64, packet);
-            }
-            packet.extend_from_slice(&self.part);
+        let spec = joined(&self.spec);
+        self.bytes.clear();
+        if self.spec.frames == 1 {
+            self.part.encode(&spec, samples, quality, self.effort, &mut self.bytes)?;
+            packet.extend_from_slice(&self.bytes);
+            return Ok(());
         }
+        self.encode_each(samples, quality)?;
+        if plane_spec(&self.spec).samples() < SMALL {
+            self.bytes.clear();
+            self.bytes.push(JOINED);
+            self.part.encode(&spec, samples, quality, self.effort, &mut self.bytes)?;
+            if self.bytes.len() <= self.separate.len() {
+                packet.extend_from_slice(&self.bytes);
+                return Ok(());
+            }
+        }
+        packet.extend_from_slice(&self.separate);
         Ok(())
     }
 }
 
 struct NativeDecoder {
     spec: GroupSpec,
-    plane: PlaneDecoder,
+    part: PartDecoder,
 }
 
 impl Decoder for NativeDecoder {
     fn decode(&mut self, mut packet: &[u8], samples: &mut [u16]) -> Result<()> {
         check_sample_count(&self.spec, samples.len())?;
+        if self.spec.frames == 1 {
+            return self.part.decode(&plane_spec(&self.spec), packet, samples);
+        }
+        if let [JOINED, part @ ..] = packet {
+            return self.part.decode(&joined(&self.spec), part, samples);
+        }
         let spec = plane_spec(&self.spec);
-        for plane in samples.chunks_exact_mut(spec.height * spec.width) {
-            let len = if self.spec.frames > 1 { read_length(&mut packet)? } else { packet.len() };
-            self.plane.decode(&spec, take(&mut packet, len)?, plane)?;
+        for plane in samples.chunks_exact_mut(spec.samples()) {
+            let len = read_length(&mut packet)?;
+            self.part.decode(&spec, take(&mut packet, len)?, plane)?;
         }
         if packet.is_empty() {
             Ok(())

@@ -1,4 +1,4 @@
-//! Reading a plane: the packet is taken apart, then its samples are decoded the fastest way there is here.
+//! Reading a part of levels: it is taken apart, then its samples are decoded the fastest way there is here.
 
 use telecine_core::{Error, Result};
 
@@ -7,7 +7,7 @@ use crate::context::{Classes, MAX_CONTEXTS};
 use crate::model::{Alphabet, Distribution, code_distribution};
 use crate::order::Order;
 use crate::plain::Plain;
-use crate::plane::{CONSTANT, LOWEST, MAX_LOG2_LANES, PlaneSpec, SPACINGS};
+use crate::plane::{LOWEST, MAX_LOG2_LANES, PlaneSpec, SPACINGS};
 use crate::range::{Bit, Number, Reader};
 use crate::simd::Way;
 use crate::symbols::{Cursor, Job, PADDING, Tables};
@@ -40,17 +40,6 @@ impl PlaneDecoder {
 
     /// Fills `samples` from the packet part, which must end where the plane does.
     pub(crate) fn decode(&mut self, spec: &PlaneSpec, mut bytes: &[u8], samples: &mut [u16]) -> Result<()> {
-        if let [CONSTANT, low, high] = *bytes {
-            let sample = u16::from_le_bytes([low, high]);
-            if sample > spec.max() {
-                return Err(Error::corrupt(format!(
-                    "sample {sample} in a tns1 plane of depth {}",
-                    spec.depth
-                )));
-            }
-            samples.fill(sample);
-            return Ok(());
-        }
         let head = take(&mut bytes, 3)?;
         let trellis = Trellis::with_log2_states(head[0])
             .ok_or_else(|| Error::corrupt(format!("a tns1 trellis of 2^{} states", head[0])))?;

@@ -12,7 +12,7 @@ use crate::order::Order;
 use crate::plane::{CONSTANT, PlaneSpec, code_escape, log2_lanes};
 use crate::range::{Bit, Number, Writer};
 use crate::rates::Rates;
-use crate::search::{Input, Search, Shape};
+use crate::search::{Grid, Input, Search, Shape};
 use crate::table::TableModel;
 use crate::trellis::Trellis;
 
@@ -21,10 +21,17 @@ use crate::trellis::Trellis;
 const SYMBOL_SPREAD: f32 = 12.0;
 /// From this mean magnitude on, in spacings, levels cost about what a formula says.
 const FEW_ZEROS: f32 = 0.7;
+/// Below this spacing, in samples, the search counts that levels decode to whole samples.
+const FINE: f32 = 4.0;
+
+/// A mean this near to the middle, in steps, is taken for it.
+const MIDDLE: f64 = 0.02;
 
 /// Buffers for encoding planes.
 #[derive(Debug, Default)]
 pub(crate) struct PlaneEncoder {
+    /// Whether instructions that not every machine has are left alone.
+    is_portable: bool,
     /// Samples in coding order.
     coded: Vec<u16>,
     /// Samples on their way there.
@@ -58,6 +65,11 @@ impl Models {
 }
 
 impl PlaneEncoder {
+    /// An encoder that leaves alone instructions that not every machine has, or one that uses them.
+    pub(crate) fn new(is_portable: bool) -> Self {
+        Self { is_portable, ..Self::default() }
+    }
+
     /// Appends the plane.
     ///
     /// # Errors
@@ -71,7 +83,7 @@ impl PlaneEncoder {
         out: &mut Vec<u8>,
     ) -> Result<()> {
         #[cfg(target_arch = "x86_64")]
-        if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi2") {
+        if !self.is_portable && is_x86_feature_detected!("avx2") && is_x86_feature_detected!("bmi2") {
             // SAFETY: the features were detected on the line above.
             return unsafe { self.encode_avx2(spec, samples, quality, effort, out) };
         }
@@ -112,8 +124,10 @@ impl PlaneEncoder {
             Quality::Step(step) => self.model_values(spec, samples, step, effort),
             _ => self.model_levels(spec, samples, base(spec, range)),
         };
-        if models.trellis.log2_states > 0 && self.levels.iter().all(|&level| level == 0) {
-            write_constant(1 << (spec.depth - 1), out);
+        if let Quality::Step(step) = quality
+            && self.levels.iter().all(|&level| level == 0)
+        {
+            write_constant(nearest_constant(spec, samples, step), out);
             return Ok(());
         }
         self.write(&mut models, out)
@@ -195,28 +209,34 @@ impl PlaneEncoder {
         let shapes: Vec<Shape> = means.iter().map(|&mean| Shape::of_mean(mean)).collect();
         // Formulas do for a quick search, but for levels that are mostly 0.
         let all = sums.iter().fold((0.0, 0.0), |all, own| (all.0 + own.0, all.1 + own.1));
-        let passes = if effort == Effort::Fast && mean(&all) > FEW_ZEROS { 1 } else { 2 };
+        let is_fine = spacing < FINE;
+        let passes = if effort == Effort::Fast && mean(&all) > FEW_ZEROS && !is_fine { 1 } else { 2 };
         let mut rates: Option<Rates> = None;
         let log2_lanes = log2_lanes(spec.samples());
         self.levels.resize(spec.samples(), 0);
         let cells = Cells { trellis: true };
         let lanes = 1 << log2_lanes;
         let (ends, shapes) = (&order.ends, &shapes);
-        let input = Input { samples: coded, mid, inverse, ends, shapes, rates: None, lanes };
+        let input = Input { samples: coded, mid, inverse, ends, shapes, rates: None, lanes, grid: None };
+        let mut grid = None;
         for pass in 0..passes {
             let last = pass + 1 == passes;
-            let input = Input { rates: rates.as_ref(), ..input };
+            let input = Input { rates: rates.as_ref(), grid, ..input };
             // Early passes only count.
-            self.search.run(if last { &trellis } else { &fast }, input, &mut self.levels);
+            let trellis = if last { &trellis } else { &fast };
+            self.search.run(self.is_portable, trellis, input, &mut self.levels);
             if !last {
                 let counts = cells.number_all(&self.levels, &order, &alphabets, &mut self.numbers);
                 let counts = slot_counts(cells, &mut alphabets, &counts);
+                if is_fine {
+                    grid = Some(Grid { spacing: spacing * gain(&self.levels, input), max: spec.max() });
+                }
                 rates = Some(Rates::of_counts(&alphabets, &counts));
             }
         }
         self.spare_raw_bits(&order, &mut alphabets);
         let counts = cells.number_all(&self.levels, &order, &alphabets, &mut self.numbers);
-        let spacing = spacing * gain(&self.levels, input);
+        let spacing = grid.map_or_else(|| spacing * gain(&self.levels, input), |grid| grid.spacing);
         Models { trellis, log2_lanes, spacing, base: 0, classes, order, alphabets, counts }
     }
 
@@ -256,7 +276,7 @@ impl PlaneEncoder {
         }
         let lanes = 1 << models.log2_lanes;
         let (states, first_word) =
-            entropy::encode(&distributions, cells, &self.numbers, lanes, &mut self.words);
+            entropy::encode(self.is_portable, &distributions, cells, &self.numbers, lanes, &mut self.words);
         if counts.iter().flatten().any(|counts| counts[counts.len() - ESCAPES..] != [0; ESCAPES]) {
             self.write_escapes(models, &mut side)?;
         }
@@ -381,6 +401,22 @@ fn slot_counts(cells: Cells, alphabets: &mut [Alphabet], counts: &[u32]) -> Vec<
 fn alphabet_of_mean(mean: f32) -> Alphabet {
     let raw = (1.2533 * mean.max(1e-6) / 2.0 / SYMBOL_SPREAD).log2().ceil().clamp(0.0, 15.0);
     Alphabet { raw: raw as u8, reach: REACH_OF_TRELLIS }
+}
+
+/// The sample that stands for all where no level is worth its bits: the middle, where signed signals have their zero, unless
+/// the mean is far from it.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_precision_loss,
+    reason = "a mean"
+)]
+fn nearest_constant(spec: &PlaneSpec, samples: &[u16], step: f32) -> u16 {
+    let sum: u64 = samples.iter().map(|&sample| u64::from(sample)).sum();
+    let mean = sum as f64 / samples.len() as f64;
+    let mid = f64::from(spec.mid());
+    let chosen = if (mean - mid).abs() <= MIDDLE * f64::from(step) { mid } else { mean.round() };
+    chosen as u16
 }
 
 fn write_constant(sample: u16, out: &mut Vec<u8>) {

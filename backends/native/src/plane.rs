@@ -26,6 +26,11 @@ impl PlaneSpec {
     pub(crate) fn mid(&self) -> i32 {
         1 << (self.depth - 1)
     }
+
+    /// Bytes of the samples' bits.
+    pub(crate) fn stored_bytes(&self) -> usize {
+        (self.samples() * usize::from(self.depth)).div_ceil(8)
+    }
 }
 
 /// Lanes of a large plane, as a power of two.
@@ -38,8 +43,16 @@ const MANY_SAMPLES: usize = 1 << 20;
 pub(crate) const LOWEST: u32 = 1 << 15;
 /// Spacings that a packet may state: no level of a table then leaves 31 bits.
 pub(crate) const SPACINGS: std::ops::RangeInclusive<f32> = 0.0625..=65536.0;
-/// First byte of a plane whose samples are all equal; the sample follows.
+/// First byte of a part whose samples are all equal; the sample follows.
 pub(crate) const CONSTANT: u8 = 0xff;
+/// First byte of a part that holds the bits of its samples; they follow.
+pub(crate) const STORED: u8 = 0xfe;
+/// First byte of a part of differences; their distance and a part follow.
+pub(crate) const DIFFERENCES: u8 = 0xfd;
+/// First byte of a part of samples that are mostly one; that one, a mask and a part of the others follow.
+pub(crate) const MASKED: u8 = 0xfc;
+/// First byte of a part of few samples; a list of them and a part of their ranks follow.
+pub(crate) const PALETTE: u8 = 0xfb;
 
 /// Lanes for a plane of this many samples, as a power of two.
 pub(crate) fn log2_lanes(samples: usize) -> u8 {

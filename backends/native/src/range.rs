@@ -35,10 +35,67 @@ impl Bit {
     }
 }
 
+/// Bits of the probability of a [`Flag`].
+const FLAG_PRECISION: u32 = 16;
+/// Moves of a [`Flag`]'s probabilities end at these shifts.
+const FLAG_RATES: [u32; 2] = [4, 7];
+/// Flags seen, from which on the slower rate is at its end: 2⁷ − 2.
+const FLAG_SEEN: u8 = 126;
+
+/// The probability, of 65,536, that a flag of a mask is 0: the mean of a fast and a slow estimate, both of which start
+/// as running means. Almost certain flags cost 0.002 bit, where a [`Bit`] costs 0.01.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Flag {
+    estimates: [u32; 2],
+    seen: u8,
+}
+
+impl Default for Flag {
+    fn default() -> Self {
+        Self { estimates: [1 << (FLAG_PRECISION - 1); 2], seen: 0 }
+    }
+}
+
+impl Flag {
+    fn bound(self, range: u32) -> u32 {
+        (range >> FLAG_PRECISION) * ((self.estimates[0] + self.estimates[1]) >> 1)
+    }
+
+    fn update(&mut self, bit: bool) {
+        let running = (u32::from(self.seen) + 2).ilog2();
+        for (estimate, rate) in self.estimates.iter_mut().zip(FLAG_RATES) {
+            let rate = running.min(rate);
+            if bit {
+                *estimate -= *estimate >> rate;
+            } else {
+                *estimate += ((1 << FLAG_PRECISION) - *estimate) >> rate;
+            }
+        }
+        self.seen = (self.seen + 1).min(FLAG_SEEN);
+    }
+}
+
 /// What both directions of side information share: the same calls in the same order write it and read it.
 pub(crate) trait Coder {
-    /// Codes one bit with an adaptive probability; a reader ignores `bit` and returns what was written.
-    fn bit(&mut self, bit: bool, model: &mut Bit) -> Result<bool>;
+    /// Codes one bit, whose 0 has the share `bound(range)` of the range; a reader ignores `bit` and returns what was
+    /// written.
+    fn split(&mut self, bit: bool, bound: impl FnOnce(u32) -> u32) -> Result<bool>;
+
+    /// Codes one bit with an adaptive probability.
+    #[inline]
+    fn bit(&mut self, bit: bool, model: &mut Bit) -> Result<bool> {
+        let bit = self.split(bit, |range| model.bound(range))?;
+        model.update(bit);
+        Ok(bit)
+    }
+
+    /// Codes one flag of a mask.
+    #[inline]
+    fn flag(&mut self, bit: bool, model: &mut Flag) -> Result<bool> {
+        let bit = self.split(bit, |range| model.bound(range))?;
+        model.update(bit);
+        Ok(bit)
+    }
 }
 
 /// Writes side information.
@@ -89,15 +146,15 @@ impl Writer {
 }
 
 impl Coder for Writer {
-    fn bit(&mut self, bit: bool, model: &mut Bit) -> Result<bool> {
-        let bound = model.bound(self.range);
+    #[inline]
+    fn split(&mut self, bit: bool, bound: impl FnOnce(u32) -> u32) -> Result<bool> {
+        let bound = bound(self.range);
         if bit {
             self.low += u64::from(bound);
             self.range -= bound;
         } else {
             self.range = bound;
         }
-        model.update(bit);
         while self.range < TOP {
             self.range <<= 8;
             self.shift();
@@ -141,8 +198,8 @@ impl<'a> Reader<'a> {
 
 impl Coder for Reader<'_> {
     #[inline]
-    fn bit(&mut self, _: bool, model: &mut Bit) -> Result<bool> {
-        let bound = model.bound(self.range);
+    fn split(&mut self, _: bool, bound: impl FnOnce(u32) -> u32) -> Result<bool> {
+        let bound = bound(self.range);
         let bit = self.code >= bound;
         if bit {
             self.code -= bound;
@@ -150,7 +207,6 @@ impl Coder for Reader<'_> {
         } else {
             self.range = bound;
         }
-        model.update(bit);
         while self.range < TOP {
             self.range <<= 8;
             self.code = self.code << 8 | self.byte();
@@ -163,29 +219,26 @@ impl Coder for Reader<'_> {
     }
 }
 
+/// Bits below the leading one of a number plus 1, at most: no number reaches 2²¹, so that sums of a few fit 32 bits.
+const MOST_BITS: usize = 20;
+
 /// Adaptive Exp-Golomb code of integers: the unary length and the leading bits below it adapt.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Number {
-    length: [Bit; 33],
-    leading: [[Bit; 2]; 33],
+    length: [Bit; MOST_BITS + 1],
+    leading: [[Bit; 2]; MOST_BITS + 1],
     sign: Bit,
 }
 
-impl Default for Number {
-    fn default() -> Self {
-        Self { length: [Bit::default(); 33], leading: [[Bit::default(); 2]; 33], sign: Bit::default() }
-    }
-}
-
 impl Number {
-    /// Codes an integer of up to 31 bits.
+    /// Codes an integer below 2²¹ − 1.
     pub(crate) fn unsigned(&mut self, coder: &mut impl Coder, value: u32) -> Result<u32> {
         let wanted = (value + 1).ilog2();
         let mut length = 0;
         while coder.bit(length < wanted, &mut self.length[length as usize])? {
             length += 1;
-            if length > 31 {
-                return Err(Error::corrupt("a number of a tns1 packet is over 31 bits"));
+            if length as usize > MOST_BITS {
+                return Err(Error::corrupt("a number of a tns1 packet is over 20 bits"));
             }
         }
         let mut result = 1u32;
@@ -198,7 +251,7 @@ impl Number {
         Ok(result - 1)
     }
 
-    /// Codes a signed integer of up to 30 bits.
+    /// Codes a signed integer of that magnitude.
     pub(crate) fn signed(&mut self, coder: &mut impl Coder, value: i32) -> Result<i32> {
         let magnitude = self.unsigned(coder, value.unsigned_abs())?.cast_signed();
         if magnitude == 0 {

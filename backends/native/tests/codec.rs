@@ -138,6 +138,38 @@ proptest! {
     }
 
     #[test]
+    fn lossless_is_exact_for_structured_samples(
+        (frames, height, width) in (1u32..4, 1u32..50, 1u32..90), depth in 8u8..=16, seed in any::<u64>(), kind in 0u32..6
+    ) {
+        let spec = spec(frames, height, width, depth);
+        let mut rng = SmallRng::seed_from_u64(seed);
+        let values: Vec<u16> = (0..rng.random_range(1..40)).map(|_| rng.random()).collect();
+        let period = rng.random_range(1..200);
+        let rarity = rng.random_range(2..60);
+        let mut sum = 0u16;
+        let samples: Vec<u16> = (0..spec.samples()).map(|at| {
+            let (row, col) = (at as u32 / width, at as u32 % width);
+            let one = values[rng.random_range(0..values.len())];
+            let is_rare = rng.random_range(0..rarity) == 0;
+            let sample = match kind {
+                0 => one,
+                1 => if is_rare { rng.random() } else { values[0] },
+                2 => values[at % period % values.len()],
+                3 => if (row / 16 + col / 32) % 3 == 0 { one } else { values[0] },
+                4 => (row.wrapping_mul(seed as u32) >> 3).wrapping_add(col * 5) as u16,
+                _ => { sum = sum.wrapping_add(if is_rare { one } else { 0 }); sum }
+            };
+            sample & spec.max_sample()
+        }).collect();
+        prop_assert_eq!(decode(spec, &encode(spec, &samples, Quality::Lossless, Effort::Fast)).unwrap(), &samples[..]);
+        for step in [1.0, 40.0] {
+            let back = decode(spec, &encode(spec, &samples, Quality::Step(step), Effort::Fast)).unwrap();
+            let error = samples.iter().zip(&back).map(|(a, b)| f64::from(a.abs_diff(*b)).powi(2)).sum::<f64>();
+            prop_assert!(error / samples.len() as f64 <= 0.25 * f64::from(step * step), "step {}: {}", step, error);
+        }
+    }
+
+    #[test]
     fn any_step_leaves_about_the_error_it_says(step in 0.5f32..3000.0, seed in any::<u64>(), spread in 1.0f64..8000.0) {
         let spec = spec(1, 32, 64, 16);
         let samples: Vec<u16> = normal(2048, seed).iter().map(|v| (32768.0 + v * spread).clamp(0.0, 65535.0) as u16).collect();
@@ -171,6 +203,41 @@ fn every_truncation_and_flipped_bit_is_corrupt_or_decodes() {
         assert!(matches!(decoder.decode(&longer, &mut back), Err(Error::Corrupt(_))));
         decoder.decode(&packet, &mut back).unwrap();
         assert_eq!(back, decode(spec, &packet).unwrap(), "usable again after errors");
+    }
+}
+
+/// Numbers of the side information that would leave 32 bits, of which a sum or a sign was made.
+#[test]
+fn numbers_over_32_bits_are_damage() {
+    let packet = [0, 0, 2, 0, 0, 0x09, 0x7f, 0xff, 0xf7, 0xff, 0, 0, 0, 0, 1, 0x80, 0, 0, 0x80, 0, 0];
+    assert!(matches!(decode(spec(1, 8, 8, 8), &packet), Err(Error::Corrupt(_))));
+    // Ones alone: the longest numbers that there are, in classes, tables, masks and palettes.
+    for head in [&[0u8, 0, 24, 0, 0][..], &[3, 0, 1, 0, 0, 0x80, 0x3f], &[0xfc, 0, 0], &[0xfb, 9]] {
+        let packet = [head, &[40], &[0xff; 80]].concat();
+        assert!(matches!(decode(spec(1, 8, 8, 16), &packet), Err(Error::Corrupt(_))));
+    }
+}
+
+/// Parts lie within each other in one order only, so that no packet makes a decoder go deep.
+#[test]
+fn parts_in_another_order_are_damage() {
+    let spec = spec(1, 4, 4, 16);
+    let difference = [0xfd, 1];
+    let stored = [&[0xfe][..], &[7; 32]].concat();
+    let palette = [0xfb, 2, 0];
+    assert!(decode(spec, &[&difference[..], &difference, &stored].concat()).is_ok());
+    for wrong in [
+        [&difference[..], &difference, &difference, &stored].concat(),
+        [&palette[..], &difference, &stored].concat(),
+        [&palette[..], &palette, &stored].concat(),
+        [&difference[..], &stored, &[0]].concat(),
+        [&[0xfd, 16][..], &stored].concat(),
+        [&[0xfd, 0][..], &stored].concat(),
+        stored[1..].to_vec(),
+        vec![0xff, 1],
+        vec![],
+    ] {
+        assert!(matches!(decode(spec, &wrong), Err(Error::Corrupt(_))), "{wrong:x?}");
     }
 }
 

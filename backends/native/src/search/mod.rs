@@ -53,6 +53,17 @@ pub(crate) struct Input<'a> {
     pub(crate) rates: Option<&'a Rates>,
     /// Sample `i` belongs to lane `i` modulo this.
     pub(crate) lanes: usize,
+    /// Where levels lie on the grid of samples, if that is to count; only with `rates`.
+    pub(crate) grid: Option<Grid>,
+}
+
+/// The samples that levels decode to: rounded and held within the depth.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Grid {
+    /// Samples between two levels.
+    pub(crate) spacing: f32,
+    /// The largest sample.
+    pub(crate) max: u16,
 }
 
 impl Input<'_> {
@@ -83,8 +94,9 @@ impl Way {
 
 impl Search {
     /// Finds the levels of all lanes.
-    pub(crate) fn run(&mut self, trellis: &Trellis, input: Input<'_>, levels: &mut [i32]) {
-        self.run_by(Way::here(), trellis, input, levels);
+    pub(crate) fn run(&mut self, is_portable: bool, trellis: &Trellis, input: Input<'_>, levels: &mut [i32]) {
+        let way = if is_portable { Way::Portable } else { Way::here() };
+        self.run_by(way, trellis, input, levels);
     }
 
     fn run_by(&mut self, way: Way, trellis: &Trellis, input: Input<'_>, levels: &mut [i32]) {

@@ -7,6 +7,9 @@ use super::words::{WIDTH, Words};
 use super::{Input, nearest};
 use crate::rates::Rates;
 
+/// A number that rounds those below 2²² to integers when it is added.
+const ROUND: f32 = 12_582_912.0;
+
 /// What moves values towards 0 and weighs distances, by lane.
 struct Lanes {
     shrinks: [f32; WIDTH],
@@ -134,6 +137,18 @@ unsafe fn weigh<W: Words>(
                 let error = values[lane] - level as f32;
                 squares[lane] = error * error;
                 places[lane] = Rates::place(lanes.starts[lane], level);
+            }
+            if let Some(grid) = input.grid {
+                let (mid, max) = (f32::from(input.mid), f32::from(grid.max));
+                for lane in 0..WIDTH {
+                    let offset = nearest(aims[lane], coset) as f32 * grid.spacing;
+                    // Adding 1.5 · 2²³ rounds to an integer, ties to even.
+                    let sample = offset + ROUND - ROUND + mid;
+                    let sample = if sample > 0.0 { sample } else { 0.0 };
+                    let sample = if sample < max { sample } else { max };
+                    let error = (f32::from(samples[lane]) - sample) * input.inverse;
+                    squares[lane] = error * error;
+                }
             }
             for lane in 0..WIDTH {
                 costs[lane] = (units(squares[lane]) + rates.cost(places[lane])).min(MOST);

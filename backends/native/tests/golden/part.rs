@@ -1,8 +1,21 @@
 //! What a plane's part of a packet says without decoding it (docs/bitstream-tns1.md, "Plane").
 
+/// How a part wraps another (docs/bitstream-tns1.md, "Parts").
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Differences(usize),
+    Masked,
+    Palette(usize),
+    Stored,
+}
+
 /// The head of a part.
 #[derive(Debug, Default)]
 pub(crate) struct Part {
+    /// What the part is within, from the outermost on; last, whether it is stored.
+    pub(crate) kinds: Vec<Kind>,
+    /// Whether it is all planes of a group as one.
+    pub(crate) is_joined: bool,
     /// The sample of a constant plane, which has nothing else.
     pub(crate) constant: Option<u16>,
     pub(crate) states: u32,
@@ -25,6 +38,9 @@ impl Part {
         if frames == 1 {
             return vec![Self::read(packet)];
         }
+        if packet[0] == 0 {
+            return vec![Self { is_joined: true, ..Self::read(&packet[1..]) }];
+        }
         let next = |_| {
             let length = varint(&mut packet);
             Self::read(take(&mut packet, length))
@@ -35,6 +51,25 @@ impl Part {
     fn read(mut bytes: &[u8]) -> Self {
         if let [0xff, low, high] = *bytes {
             return Self { constant: Some(u16::from_le_bytes([low, high])), ..Self::default() };
+        }
+        if bytes[0] >= 0xfb {
+            let kind = take(&mut bytes, 1)[0];
+            let kind = match kind {
+                0xfd => Kind::Differences(varint(&mut bytes)),
+                0xfc => {
+                    take(&mut bytes, 2);
+                    Kind::Masked
+                }
+                0xfb => Kind::Palette(varint(&mut bytes)),
+                _ => return Self { kinds: vec![Kind::Stored], ..Self::default() },
+            };
+            if !matches!(kind, Kind::Differences(_)) {
+                let length = varint(&mut bytes);
+                take(&mut bytes, length);
+            }
+            let mut inner = Self::read(bytes);
+            inner.kinds.insert(0, kind);
+            return inner;
         }
         let [log2_states, lanes, contexts] = *take(&mut bytes, 3) else { unreachable!() };
         let (mut spacing, mut base) = (1.0, 0);
@@ -52,6 +87,8 @@ impl Part {
         let lanes_log2 = lanes & 0x7f;
         take(&mut bytes, (4 << lanes_log2) + 2 * words);
         Self {
+            kinds: Vec::new(),
+            is_joined: false,
             constant: None,
             states: 1 << log2_states,
             lanes: 1 << lanes_log2,

@@ -2,7 +2,7 @@
 
 use telecine_core::{Effort, GroupSpec, Limits, Quality};
 
-use crate::part::Part;
+use crate::part::{Kind, Part};
 
 /// One vector, and how it came about.
 pub(crate) struct Vector {
@@ -171,6 +171,55 @@ pub(crate) fn vectors() -> Vec<Vector> {
     });
     add("64-lanes-at-once", busy(4097, 1024), lossless, fast, |parts, _| {
         parts[0].lanes == 64 && parts[0].contexts > 1 && parts[0].raw > 0
+    });
+
+    let bits = plane((9, 7, 11), |_, _, noise| (noise.next() % 2048) as f32 - 1024.0);
+    add("stored", bits, lossless, fast, |parts, _| parts[0].kinds == [Kind::Stored]);
+    let joined = planes((40, 2, 3, 16), |_, _, _, noise| 40.0 * noise.normal());
+    add("planes-as-one", joined.clone(), lossless, fast, |parts, _| {
+        parts[0].is_joined && parts[0].states == 1
+    });
+    add("planes-as-one-lossy", joined, Quality::Step(20.0), fast, |parts, _| {
+        parts[0].is_joined && parts[0].states == 8
+    });
+    let ramp = plane((1, 2048, 16), |_, col, noise| 20.0 * col as f32 - 20_000.0 + 9.0 * noise.normal());
+    add("differences", ramp, lossless, fast, |parts, _| {
+        matches!(*parts[0].kinds, [Kind::Differences(1), ..])
+    });
+    let smooth =
+        plane((32, 64, 16), |row, col, noise| (row * row) as f32 * 11.0 + 300.0 * col as f32 + noise.rare(3));
+    add("differences-of-differences", smooth, lossless, fast, |parts, _| {
+        matches!(*parts[0].kinds, [Kind::Differences(64), Kind::Differences(1), ..])
+    });
+    // Blocks of fill, of others and of both; the last ones are narrower than 32.
+    let scattered = plane((48, 77, 16), |row, col, noise| match (row / 16, col / 32) {
+        (0, 1) | (1, 0) => 500.0 * noise.normal() + 1.0,
+        (2, _) => 500.0 * noise.rare(6),
+        _ => 0.0,
+    });
+    add("mask", scattered.clone(), lossless, fast, |parts, _| parts[0].kinds == [Kind::Masked]);
+    add("mask-lossy", scattered, Quality::Step(40.0), fast, |parts, _| {
+        parts[0].kinds == [Kind::Masked] && parts[0].states == 8
+    });
+    // As many others in each row that has any: rows of different scale stay rows, and have contexts.
+    let pruned = plane((128, 128, 16), |row, col, noise| match (row % 3, (col + row) % 4) {
+        (0, _) | (_, 0 | 2) => 0.0,
+        _ => 3000.0 * falling(row, 128, 9.0) * (noise.normal().abs() + 0.1),
+    });
+    add("mask-that-leaves-rows", pruned, Quality::Step(30.0), fast, |parts, _| {
+        parts[0].kinds == [Kind::Masked] && parts[0].contexts > 1
+    });
+    let few = plane((32, 64, 16), |_, _, noise| 1371.0 * (3.0 * noise.normal()).round());
+    add("palette", few, lossless, fast, |parts, _| matches!(*parts[0].kinds, [Kind::Palette(10..)]));
+    // A multiple of the row before, at times by one of a few numbers more.
+    let all_at_once = plane((64, 50, 16), |row, _, noise| {
+        (900 * row) as f32
+            + if noise.next().is_multiple_of(3) { 0.0 } else { 77.0 * (noise.next() % 9) as f32 }
+    });
+    add("differences-mask-palette", all_at_once, lossless, fast, |parts, _| parts[0].kinds.len() > 2);
+    let coarse = plane((32, 64, 9), |_, _, noise| 60.0 * noise.normal());
+    add("levels-at-whole-samples", coarse, Quality::Step(2.5), Effort::Balanced, |parts, _| {
+        parts[0].states == 64 && parts[0].spacing < 2.0
     });
     all
 }
