@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use crate::{CodecId, DType, GroupSpec};
+use crate::{CodecId, DType, GroupSpec, SideEffects};
 
 /// One chunk of a tensor, coded; owns its bytes as an encoder's result, borrows them from a mapped file.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,27 +32,6 @@ pub struct CodedChunk<'a> {
     pub energy: f64,
     /// Counts of values that changed in kind.
     pub side_effects: SideEffects,
-}
-
-/// Counts of values that a lossy coding changed in kind: normalised errors, which go by energy, hide these.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
-pub struct SideEffects {
-    /// Exact zeros that came back as another value.
-    pub lost_zeros: u64,
-    /// Values above zero that came back below it, and the reverse.
-    pub changed_signs: u64,
-    /// Values that came back as the one value which is most frequent in their chunk, and were another before; 0 where
-    /// they are less than half of the chunk.
-    pub flattened: u64,
-}
-
-impl SideEffects {
-    /// Adds the counts of another chunk.
-    pub fn merge(&mut self, other: &Self) {
-        self.lost_zeros += other.lost_zeros;
-        self.changed_signs += other.changed_signs;
-        self.flattened += other.flattened;
-    }
 }
 
 impl CodedChunk<'_> {

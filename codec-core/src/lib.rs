@@ -21,6 +21,7 @@ mod limits;
 mod matrix;
 mod pipeline;
 mod registry;
+mod side_effects;
 mod target;
 mod tensor;
 mod tile;
@@ -31,7 +32,7 @@ pub use backend::{
     Backend, BackendInfo, Capabilities, CodecId, Decoder, Effort, EncodeOptions, Encoder, GroupSpec, Quality,
     Role, Tier, Tools, check_encode_input, check_sample_count,
 };
-pub use coded::{CodedChunk, SideEffects, TensorMeta};
+pub use coded::{CodedChunk, TensorMeta};
 pub use distortion::Distortion;
 pub use dtype::DType;
 pub use error::{Error, Result, Unavailable};
@@ -40,6 +41,7 @@ pub use limits::Limits;
 pub use matrix::{Chunks, MatrixShape};
 pub use pipeline::{ChunkDecoder, Encoding, TensorReport, decode_rows, encode};
 pub use registry::{Found, Listing, Pick, Registry};
+pub use side_effects::SideEffects;
 pub use target::Target;
 pub use tensor::{Tensor, TensorBuf, count_values};
 pub use transform::{Basis, Chain, Transform, TransformChoice, candidates};
