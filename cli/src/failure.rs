@@ -49,7 +49,7 @@ impl Failure {
 impl From<CoreError> for Failure {
     fn from(error: CoreError) -> Self {
         let status = match error {
-            CoreError::Invalid(_) | CoreError::Unsupported(_) => 2,
+            CoreError::Invalid(_) | CoreError::Unsupported(_) | CoreError::OutOfReach { .. } => 2,
             CoreError::Unavailable(_) => 3,
             CoreError::Corrupt(_) => 4,
             CoreError::Limit { .. } => 5,

@@ -2,6 +2,8 @@
 
 use std::error::Error as StdError;
 
+use crate::Target;
+
 /// The result of an operation of this library.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -17,6 +19,14 @@ pub enum Error {
     /// The call is right, but this codec, backend or version has no way to do it.
     #[error("{0}")]
     Unsupported(String),
+    /// The call is right, but this tensor cannot be coded to its target.
+    #[error("{wanted} is out of reach: the nearest was {nearest}; ask for that, or for another target")]
+    OutOfReach {
+        /// The caller's target.
+        wanted: Target,
+        /// The same target with the nearest number that was reached.
+        nearest: Target,
+    },
     /// Something that this needs is missing on this machine.
     #[error(transparent)]
     Unavailable(#[from] Unavailable),

@@ -248,7 +248,12 @@ fn what_cannot_be_met_is_said() {
     assert!(matches!(wrong(&Encoding::new(Target::Bits(3.0))), Error::Unavailable(_)), "no native here");
     let mut raw = zstd(Target::Bits(3.0));
     raw.codec = Some(CodecId::RAW);
-    assert!(matches!(wrong(&raw), Error::Unsupported(_)), "raw cannot go below 8 bits");
+    let Error::OutOfReach { wanted, nearest } = wrong(&raw) else { panic!("raw cannot go below 8 bits") };
+    assert_eq!(wanted, Target::Bits(3.0));
+    let Target::Bits(least) = nearest else { panic!("{nearest}") };
+    assert!((8.0..8.1).contains(&least), "{least}");
+    raw.target = nearest;
+    encode(&registry(), &tensor.view().unwrap(), &raw, |_| Ok::<(), Error>(())).unwrap();
     let mut unknown = zstd(Target::Bits(3.0));
     unknown.backend = Some("nobody".into());
     assert!(matches!(wrong(&unknown), Error::Invalid(_)));

@@ -125,7 +125,9 @@ pub(crate) fn ours(
     let tensor = stack.tensor()?;
     match codec.encode(&tensor.view()?, &encoding) {
         Ok(encoded) => Ok(Cell::Bits(encoded.report.bits())),
-        Err(Error::Core(CoreError::Unsupported(reason))) => Ok(Cell::Missing(reason)),
+        Err(Error::Core(error @ (CoreError::Unsupported(_) | CoreError::OutOfReach { .. }))) => {
+            Ok(Cell::Missing(error.to_string()))
+        }
         Err(error) => Err(error.into()),
     }
 }

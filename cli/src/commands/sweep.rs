@@ -113,7 +113,7 @@ pub(super) fn measure(
     let start = Instant::now();
     let encoded = match codec.encode(tensor, encoding) {
         Ok(encoded) => encoded,
-        Err(Error::Core(CoreError::Unsupported(_))) => return Ok(None),
+        Err(Error::Core(CoreError::Unsupported(_) | CoreError::OutOfReach { .. })) => return Ok(None),
         Err(error) => return Err(error.into()),
     };
     let encode_seconds = start.elapsed().as_secs_f64();

@@ -10,7 +10,7 @@ use super::search::{Goal, Search};
 use super::worker::{Coded, Quantiser};
 use super::{Encoding, TensorReport};
 use crate::{
-    Chain, CodecId, CodedChunk, Distortion, Error, GroupSpec, Limits, Registry, Result, Tensor,
+    Chain, CodecId, CodedChunk, Distortion, Error, GroupSpec, Limits, Registry, Result, Target, Tensor,
     TransformChoice,
 };
 
@@ -29,7 +29,8 @@ const WINDOW: u64 = 128;
 ///
 /// # Errors
 /// [`Error::Invalid`] for a target or setting out of range, [`Error::Unavailable`] when no backend serves the codec
-/// here, [`Error::Unsupported`] for a target that this tensor cannot meet, [`Error::Limit`] for a tensor beyond the
+/// here, [`Error::OutOfReach`] for a target that this tensor cannot meet, [`Error::Unsupported`] for a setting that the
+/// codec does not have, [`Error::Limit`] for a tensor beyond the
 /// limits, [`Error::Backend`] when a codec fails or returns other samples than it was given losslessly.
 pub fn encode<E: From<Error>>(
     registry: &Registry,
@@ -111,10 +112,11 @@ fn code(job: &Job<'_, '_>, chunks: Range<u64>, plan: &mut Plan) -> Result<Vec<Co
             let exact = lossless(job, &Sample::take(job))?;
             job.encode(chunks, &exact.codec, &exact.chain, Quantiser::BitCast)
         }
-        (None, Goal::Bits(bits)) => Err(Error::unsupported(format!(
-            "bits={bits} is out of reach: the nearest was {fewest_bits:.3} bits per value; \
-             ask for more bits, for larger chunks, or for another target"
-        ))),
+        (None, Goal::Bits(bits)) => {
+            // Rounded up: what is named can be asked for.
+            let nearest = (fewest_bits * 1e4).ceil() / 1e4;
+            Err(Error::OutOfReach { wanted: Target::Bits(bits), nearest: Target::Bits(nearest) })
+        }
     }
 }
 
