@@ -152,6 +152,7 @@ impl Report {
     fn add(&mut self, chunk: &CodedChunk<'_>, distortion: &Distortion, weighted: Option<&Distortion>) {
         self.sums.values += chunk.values;
         self.sums.bytes += chunk.bytes();
+        self.sums.side_effects.merge(&chunk.side_effects);
         self.distortion.merge(distortion);
         if let Some(weighted) = weighted {
             self.weighted.get_or_insert_default().merge(weighted);

@@ -12,7 +12,7 @@ use crate::grid::{self, Grid};
 use crate::tile::Tiling;
 use crate::{
     Backend, Chain, CodecId, CodedChunk, DType, Decoder, Distortion, EncodeOptions, Encoder, Error,
-    GroupSpec, Importance, Limits, Quality, Result, bitcast, exact,
+    GroupSpec, Importance, Limits, Quality, Result, SideEffects, bitcast, exact,
 };
 
 /// The values of some rows of a tensor, not yet coded.
@@ -114,6 +114,7 @@ impl Worker {
         coded.chunk.nmse = coded.distortion.nmse();
         coded.chunk.max_abs_error = coded.distortion.max_abs_error;
         coded.chunk.energy = coded.distortion.energy;
+        coded.chunk.side_effects = SideEffects::measure(source.dtype, &source.bytes, &self.decoded);
         Limits::check("bytes of a packet", coded.chunk.bytes(), self.limits.packet_bytes)?;
         Ok(coded)
     }
