@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use arrow_array::RecordBatch;
 use arrow_ipc::writer::FileWriter as ArrowWriter;
 use arrow_schema::{ArrowError, Schema};
-use telecine_core::{CodedChunk, TensorMeta};
+use telecine_core::{CodedChunk, SideEffects, TensorMeta};
 use tempfile::NamedTempFile;
 
 use crate::error::{Place, Result};
@@ -206,6 +206,7 @@ impl Sizes {
             nmse: 0.0,
             max_abs_error: 0.0,
             energy: 0.0,
+            side_effects: SideEffects::default(),
             side: &[],
             payload: &[],
         });
