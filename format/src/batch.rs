@@ -6,6 +6,8 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use telecine_core::SideEffects;
+
 use crate::row::Row;
 use crate::schema::{Column, Kind};
 
@@ -137,6 +139,11 @@ impl Batch {
             nmse: at.f64(Column::Nmse)?,
             max_abs_error: at.f64(Column::MaxAbsError)?,
             energy: at.f64(Column::Energy)?,
+            side_effects: SideEffects {
+                lost_zeros: at.u64(Column::LostZeros)?,
+                changed_signs: at.u64(Column::ChangedSigns)?,
+                flattened: at.u64(Column::Flattened)?,
+            },
             side: at.slice(Column::Side, 8, 1)?,
             payload: at.slice(Column::Payload, 8, 1)?,
         };

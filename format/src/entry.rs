@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use telecine_core::{CodecId, TensorMeta};
+use telecine_core::{CodecId, SideEffects, TensorMeta};
 
 use crate::row::{Checked, Row};
 
@@ -32,6 +32,8 @@ pub struct TensorEntry {
     pub max_abs_error: f64,
     /// Sum of squares of the finite original values.
     pub energy: f64,
+    /// Counts of values that changed in kind.
+    pub side_effects: SideEffects,
     /// The codecs of its chunks, in order of appearance.
     pub codecs: Vec<CodecId>,
     /// The transforms of its chunks, in order of appearance, at most [`TensorEntry::TRANSFORMS`].
@@ -78,6 +80,7 @@ impl Sum {
                 nmse: 0.0,
                 max_abs_error: 0.0,
                 energy: 0.0,
+                side_effects: SideEffects::default(),
                 codecs: Vec::new(),
                 transforms: Vec::new(),
             },
@@ -94,6 +97,7 @@ impl Sum {
         // A file of lies about sizes has been refused by now: each chunk's bytes are there.
         entry.bytes += row.bytes;
         entry.energy += row.energy;
+        entry.side_effects.merge(&row.side_effects);
         entry.max_abs_error = entry.max_abs_error.max(row.max_abs_error);
         if row.nmse != 0.0 {
             #[expect(clippy::cast_precision_loss, reason = "a weight")]

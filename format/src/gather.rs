@@ -47,6 +47,9 @@ pub(crate) struct Gather {
     nmse: Float64Builder,
     max_abs_error: Float64Builder,
     energy: Float64Builder,
+    lost_zeros: UInt64Builder,
+    changed_signs: UInt64Builder,
+    flattened: UInt64Builder,
     checksum: UInt64Builder,
     side: (LargeBinaryBuilder, u64),
     payload: (LargeBinaryBuilder, u64),
@@ -73,6 +76,9 @@ impl Gather {
             nmse: Float64Builder::new(),
             max_abs_error: Float64Builder::new(),
             energy: Float64Builder::new(),
+            lost_zeros: UInt64Builder::new(),
+            changed_signs: UInt64Builder::new(),
+            flattened: UInt64Builder::new(),
             checksum: UInt64Builder::new(),
             side: (LargeBinaryBuilder::new(), 0),
             payload: (LargeBinaryBuilder::new(), 0),
@@ -114,6 +120,9 @@ impl Gather {
         self.nmse.append_value(row.nmse);
         self.max_abs_error.append_value(row.max_abs_error);
         self.energy.append_value(row.energy);
+        self.lost_zeros.append_value(row.side_effects.lost_zeros);
+        self.changed_signs.append_value(row.side_effects.changed_signs);
+        self.flattened.append_value(row.side_effects.flattened);
         self.checksum.append_value(row.checksum());
         for ((builder, bytes), value) in [(&mut self.side, row.side), (&mut self.payload, row.payload)] {
             builder.append_value(value);
@@ -173,6 +182,9 @@ impl Gather {
                 Arc::new(self.nmse.finish()),
                 Arc::new(self.max_abs_error.finish()),
                 Arc::new(self.energy.finish()),
+                Arc::new(self.lost_zeros.finish()),
+                Arc::new(self.changed_signs.finish()),
+                Arc::new(self.flattened.finish()),
                 Arc::new(self.checksum.finish()),
                 large(&mut self.side),
                 large(&mut self.payload),

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::hash::Hasher;
 
 use telecine_core::{
-    CodecId, CodedChunk, DType, Error, GroupSpec, Limits, MatrixShape, Result, TensorMeta, count_values,
+    CodecId, CodedChunk, DType, Error, GroupSpec, Limits, MatrixShape, Result, SideEffects, TensorMeta,
+    count_values,
 };
 use twox_hash::XxHash3_64;
 
@@ -30,6 +31,7 @@ pub(crate) struct Row<'a> {
     pub(crate) nmse: f64,
     pub(crate) max_abs_error: f64,
     pub(crate) energy: f64,
+    pub(crate) side_effects: SideEffects,
     pub(crate) side: &'a [u8],
     pub(crate) payload: &'a [u8],
 }
@@ -56,6 +58,7 @@ impl<'a> Row<'a> {
             nmse: chunk.nmse,
             max_abs_error: chunk.max_abs_error,
             energy: chunk.energy,
+            side_effects: chunk.side_effects,
             side: &chunk.side,
             payload: &chunk.packet,
         }
@@ -93,6 +96,10 @@ impl<'a> Row<'a> {
         hash.write(&self.nmse.to_le_bytes());
         hash.write(&self.max_abs_error.to_le_bytes());
         hash.write(&self.energy.to_le_bytes());
+        let SideEffects { lost_zeros, changed_signs, flattened } = self.side_effects;
+        for count in [lost_zeros, changed_signs, flattened] {
+            hash.write(&count.to_le_bytes());
+        }
         sized(&mut hash, self.side);
         sized(&mut hash, self.payload);
         hash.finish()
@@ -130,6 +137,11 @@ impl<'a> Row<'a> {
                 self.bytes
             )));
         }
+        let SideEffects { lost_zeros, changed_signs, flattened } = self.side_effects;
+        let most = lost_zeros.max(changed_signs).max(flattened);
+        if most > self.values {
+            return Err(Error::invalid(format!("{most} of {} values changed in kind", self.values)));
+        }
         Ok(Checked { dtype, codec, matrix })
     }
 
@@ -158,7 +170,7 @@ impl<'a> Row<'a> {
             nmse: self.nmse,
             max_abs_error: self.max_abs_error,
             energy: self.energy,
-            side_effects: Default::default(),
+            side_effects: self.side_effects,
         })
     }
 }

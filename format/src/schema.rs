@@ -74,6 +74,9 @@ columns! {
     Nmse, "nmse", DataType::Float64, Kind::Fixed(8);
     MaxAbsError, "max_abs_error", DataType::Float64, Kind::Fixed(8);
     Energy, "energy", DataType::Float64, Kind::Fixed(8);
+    LostZeros, "lost_zeros", DataType::UInt64, Kind::Fixed(8);
+    ChangedSigns, "changed_signs", DataType::UInt64, Kind::Fixed(8);
+    Flattened, "flattened", DataType::UInt64, Kind::Fixed(8);
     Checksum, "checksum", DataType::UInt64, Kind::Fixed(8);
     Side, "side", DataType::LargeBinary, Kind::Bytes;
     Payload, "payload", DataType::LargeBinary, Kind::Bytes;

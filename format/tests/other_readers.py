@@ -32,6 +32,7 @@ def checksum(row):
     data += struct.pack("<IIIB", row["frames"], row["height"], row["width"], row["depth"])
     data += text(row["transform"]) + text(row["target"])
     data += struct.pack("<Qdddd", row["bytes"], row["bits"], row["nmse"], row["max_abs_error"], row["energy"])
+    data += struct.pack("<QQQ", row["lost_zeros"], row["changed_signs"], row["flattened"])
     data += text(row["side"]) + text(row["payload"])
     return xxhash.xxh3_64_intdigest(data)
 

@@ -92,7 +92,7 @@ impl<'r> Reader<'r> {
             max_abs_error: entry.max_abs_error,
             codec: codecs.join(","),
             transform: entry.transforms.join(","),
-            side_effects: Default::default(),
+            side_effects: entry.side_effects,
         };
         let used = |basis: &&Arc<Basis>| {
             let id = format!("{:016x}", basis.id());

@@ -165,8 +165,19 @@ fn a_change_of_any_column_is_found() {
 fn a_lie_with_the_right_checksum_is_found() {
     let batch = small_batch();
     // What only describes may say anything if its checksum agrees; what contradicts the rest may not.
-    let descriptive =
-        ["tensor", "transform", "target", "bits", "nmse", "max_abs_error", "energy", "checksum"];
+    let descriptive = [
+        "tensor",
+        "transform",
+        "target",
+        "bits",
+        "nmse",
+        "max_abs_error",
+        "energy",
+        "lost_zeros",
+        "changed_signs",
+        "flattened",
+        "checksum",
+    ];
     let sizes_or_bytes = ["frames", "height", "width", "depth", "side", "payload", "codec"];
     for field in batch.schema().fields() {
         let name = field.name().as_str();
@@ -186,6 +197,10 @@ fn a_lie_with_the_right_checksum_is_found() {
         ),
         ("depth", Arc::new(UInt8Array::from(vec![8, 8, 8, 8, 8, 17]))),
         ("width", Arc::new(UInt32Array::from(vec![1, 1, 1, 1, 1, 0]))),
+        // The last chunk has 32 values.
+        ("lost_zeros", Arc::new(UInt64Array::from(vec![0, 0, 0, 0, 0, 33]))),
+        ("changed_signs", Arc::new(UInt64Array::from(vec![0, 0, 0, 0, 0, u64::MAX]))),
+        ("flattened", Arc::new(UInt64Array::from(vec![0, 0, 0, 0, 0, 33]))),
     ] {
         let forged = file_of(&batch.schema(), &[with_checksums(&with_column(column, wrong))]);
         let result = read_file_bytes(&forged);

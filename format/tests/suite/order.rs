@@ -1,6 +1,6 @@
 //! Rows that contradict each other or themselves are refused, and nothing of them is written.
 
-use telecine_core::{DType, Error as CoreError};
+use telecine_core::{DType, Error as CoreError, SideEffects};
 use telecine_format::{Error, FileWriter, StreamRow, StreamWriter};
 
 use crate::rows::{read_container, small, tensor};
@@ -80,7 +80,14 @@ fn a_chunk_must_hold_its_rows() {
         &changed(|rows| (rows[0].chunk.rows.start, rows[0].chunk.rows.end) = (2, 0)),
         "are not 32 values",
     );
-    refused(&changed(|rows| (rows[0].chunk.rows, rows[0].chunk.values) = (0..0, 0)), "is due");
+    refused(
+        &changed(|rows| {
+            (rows[0].chunk.rows, rows[0].chunk.values) = (0..0, 0);
+            rows[0].chunk.side_effects = SideEffects::default();
+        }),
+        "is due",
+    );
+    refused(&changed(|rows| rows[0].chunk.side_effects.flattened = 33), "33 of 32 values changed in kind");
     refused(&changed(|rows| rows[0].chunk.spec.depth = 17), "depth is 8 to 16");
     refused(&changed(|rows| rows[0].chunk.spec.width = 0), "dimensions start at 1");
 }

@@ -1,7 +1,7 @@
 //! What is written is read back, from files and streams.
 
 use proptest::prelude::*;
-use telecine_core::{CodecId, DType, Error as CoreError, Limits, MatrixShape};
+use telecine_core::{CodecId, DType, Error as CoreError, Limits, MatrixShape, SideEffects};
 use telecine_format::{Container, Error, StreamRow};
 
 use crate::rows::{
@@ -89,6 +89,8 @@ fn an_entry_sums_up_its_chunks() {
     assert_eq!((entry.energy, entry.max_abs_error), (85.0, 2.5));
     assert!((entry.nmse - (0.34 + 0.68 + 0.51) / 85.0).abs() < 1e-15, "{}", entry.nmse);
     assert!((entry.bits() - 60.0 * 8.0 / 85.0).abs() < 1e-15, "{}", entry.bits());
+    let counts = SideEffects { lost_zeros: 3 + 3 + 1, changed_signs: 6 + 6 + 3, flattened: 17 + 17 + 8 };
+    assert_eq!(entry.side_effects, counts);
     assert_eq!(entry.codecs, [CodecId::NATIVE]);
     assert_eq!(entry.transforms, ["none", "hadamard@1(1)", "hadamard@1(2)"]);
     assert!(!entry.is_internal() && container.tensors()[3].is_internal());

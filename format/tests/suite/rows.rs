@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::path::Path;
 
-use telecine_core::{CodecId, CodedChunk, DType, GroupSpec, Limits, MatrixShape, TensorMeta};
+use telecine_core::{CodecId, CodedChunk, DType, GroupSpec, Limits, MatrixShape, SideEffects, TensorMeta};
 use telecine_format::{Container, FileWriter, Result, StreamReader, StreamRow, StreamWriter};
 
 /// A tensor of this shape, cut into chunks of `rows` rows of its matrix view, with bytes that differ in each.
@@ -28,7 +28,11 @@ pub(crate) fn tensor(name: &str, dtype: DType, shape: &[u64], rows: u64) -> Vec<
             nmse: 0.01 * (index + 1) as f64,
             max_abs_error: 0.5 + index as f64,
             energy: values as f64,
-            side_effects: Default::default(),
+            side_effects: SideEffects {
+                lost_zeros: values / 9,
+                changed_signs: values / 5,
+                flattened: values / 2,
+            },
         }
     };
     let meta = TensorMeta { name: name.to_owned(), dtype, shape: shape.to_vec() };
