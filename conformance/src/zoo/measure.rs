@@ -137,7 +137,14 @@ pub(crate) fn mask_bits(mask: &[bool], cols: usize) -> f64 {
     bits
 }
 
-#[expect(clippy::cast_precision_loss, reason = "numbers of values")]
+/// A number of bytes for arithmetic.
+#[expect(clippy::cast_precision_loss, reason = "no tensor of the zoo has 2⁵³ bytes")]
+pub(crate) fn size(bytes: u64) -> f64 {
+    bytes as f64
+}
+
+/// A number of values for arithmetic.
+#[expect(clippy::cast_precision_loss, reason = "no tensor of the zoo has 2⁵³ values")]
 pub(crate) fn count(count: usize) -> f64 {
     count as f64
 }

@@ -11,7 +11,7 @@ use telecine_core::{
 };
 
 use super::Specimen;
-use super::measure::{Measured, count, finite_range, mask_bits, side_effects};
+use super::measure::{Measured, count, finite_range, mask_bits, side_effects, size};
 
 /// A promise that was found broken.
 #[derive(Debug, Clone)]
@@ -34,8 +34,15 @@ pub struct Violation {
 
 impl fmt::Display for Violation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { specimen, dtype, target, message, .. } = self;
-        write!(f, "{specimen}, {dtype}, {target}: {message}")?;
+        let Self { specimen, dtype, message, .. } = self;
+        write!(f, "{specimen}, {dtype}, ")?;
+        match self.target {
+            Target::Nmse(value) => write!(f, "nmse={value:.3e}")?,
+            Target::MaxAbs(value) => write!(f, "max-abs={value:.3e}")?,
+            Target::Step(value) => write!(f, "step={value:.3e}")?,
+            target => write!(f, "{target}")?,
+        }
+        write!(f, ": {message}")?;
         match (self.bits, self.nmse) {
             (Some(bits), Some(nmse)) => write!(f, " [{bits:.4} bits, nmse {nmse:.3e}]"),
             _ => Ok(()),
@@ -48,6 +55,7 @@ impl fmt::Display for Violation {
 pub struct Trial<'t> {
     pub(crate) specimen: &'t Specimen,
     pub(crate) values: Vec<f64>,
+    targets: Vec<Target>,
     registry: &'t Registry,
     encoding: Encoding,
     done: HashMap<String, Outcome>,
@@ -91,8 +99,20 @@ impl<'t> Trial<'t> {
         encoding.chunk_values = specimen.chunk_values;
         encoding.keep_small = false;
         let values = specimen.values();
-        let (done, violations) = (HashMap::new(), Vec::new());
-        Self { specimen, values, registry, encoding, done, cases: 0, violations, promise: "" }
+        let (targets, done, violations) = (targets(specimen), HashMap::new(), Vec::new());
+        Self { specimen, values, targets, registry, encoding, done, cases: 0, violations, promise: "" }
+    }
+
+    /// The trial with one in so many of the targets.
+    #[must_use]
+    pub fn every(mut self, stride: usize, first: usize) -> Self {
+        self.targets = self.targets.into_iter().skip(first % stride).step_by(stride).collect();
+        self
+    }
+
+    /// The targets to try, from the fewest bits on.
+    pub(crate) fn targets(&self) -> Vec<Target> {
+        self.targets.clone()
     }
 
     /// Checks a promise; the number of cases, and what was found broken.
@@ -233,15 +253,9 @@ impl<'t> Trial<'t> {
         )
     }
 
-    /// The distance between the least and the largest finite value; their size where they are one, and 1 where that
-    /// is 0.
+    /// The distance between the least and the largest finite value; see [`targets`].
     pub(crate) fn spread(&self) -> f64 {
-        let (low, high) = finite_range(&self.values);
-        match (high - low, high.abs()) {
-            (spread, _) if spread > 0.0 => spread.min(f64::MAX),
-            (_, size) if size > 0.0 => size,
-            _ => 1.0,
-        }
+        spread(&self.values)
     }
 
     /// Bytes that a mask of the values that fit takes, with a margin.
@@ -253,19 +267,19 @@ impl<'t> Trial<'t> {
 
     /// Bytes below which a target may be refused: headers, and the values that are not finite.
     pub(crate) fn least_bytes(&self) -> f64 {
-        let (size, values) = (self.specimen.tensor.dtype.size(), &self.values);
+        let (width, values) = (self.specimen.tensor.dtype.size(), &self.values);
         let mut least = HEADER * self.chunks()
             + self.mask_bytes(f64::is_nan)
             + self.mask_bytes(|value| value == f64::INFINITY)
             + self.mask_bytes(|value| value == f64::NEG_INFINITY);
-        let bytes = self.specimen.tensor.bytes.chunks_exact(size);
+        let bytes = self.specimen.tensor.bytes.chunks_exact(width);
         let mut payloads: Vec<_> =
             bytes.zip(values).filter(|(_, value)| value.is_nan()).map(|(bytes, _)| bytes).collect();
         let count_of_nan = payloads.len();
         payloads.sort_unstable();
         payloads.dedup();
         if payloads.len() > 4 {
-            least += count(count_of_nan * size);
+            least += count(count_of_nan * width);
         }
         least.max(self.blank_bytes())
     }
@@ -283,9 +297,7 @@ impl<'t> Trial<'t> {
             chunk_values: self.encoding.chunk_values,
             ..Specimen::of(DType::F32, &self.specimen.tensor.shape, bytes)
         };
-        #[expect(clippy::cast_precision_loss, reason = "a size")]
-        let bytes = self.bytes_of(&other, Target::Step(100.0)).unwrap_or(0) as f64;
-        1.1 * bytes + HEADER * self.chunks()
+        1.1 * size(self.bytes_of(&other, Target::Step(100.0)).unwrap_or(0)) + HEADER * self.chunks()
     }
 
     /// Bits above Shannon's bound that the encoder of this setting declares; `None` where it codes losslessly only.
@@ -301,36 +313,30 @@ impl<'t> Trial<'t> {
 /// Bytes of a chunk's side information and of a packet that says nothing.
 const HEADER: f64 = 64.0;
 
-/// Every target that a specimen is tried with.
-pub fn targets(specimen: &Specimen, all: bool) -> Vec<Target> {
+/// Every target that a specimen is tried with: bits, bytes and nmse of all sizes, steps and maximum errors by the range
+/// of its values, and lossless.
+pub fn targets(specimen: &Specimen) -> Vec<Target> {
     let mut targets = vec![Target::Lossless];
-    let every = |count: usize, at: usize| all || at % count == 1;
-    let bits = [0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 11.0, 14.0, 16.0];
-    targets
-        .extend(bits.iter().enumerate().filter(|(at, _)| every(3, *at)).map(|(_, &bits)| Target::Bits(bits)));
-    let nmse = [1e-1, 1e-2, 1e-4, 1e-6, 1e-8, 1e-12];
-    targets
-        .extend(nmse.iter().enumerate().filter(|(at, _)| every(2, *at)).map(|(_, &nmse)| Target::Nmse(nmse)));
-    let (low, high) = finite_range(&specimen.values());
-    let spread = match ((high - low).min(f64::MAX), high.abs()) {
-        (spread, _) if spread > 0.0 => spread,
-        (_, size) if size > 0.0 => size,
-        _ => 1.0,
-    };
-    for (at, exponent) in (1..=7).enumerate() {
-        let share = spread * 10f64.powi(-exponent);
-        if share > 0.0 && every(3, at) {
-            targets.extend([Target::MaxAbs(share), Target::Step(share)]);
-        }
-    }
-    let raw = specimen.tensor.bytes.len() as u64;
-    let values = specimen.len() as u64;
+    targets.extend([0.1, 0.25, 0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 11.0, 14.0, 16.0].map(Target::Bits));
+    targets.extend([1e-1, 1e-2, 1e-4, 1e-6, 1e-8, 1e-12].map(Target::Nmse));
+    let spread = spread(&specimen.values());
+    let shares = (1..=7).map(|exponent| spread * 10f64.powi(-exponent)).filter(|share| *share > 0.0);
+    targets.extend(shares.flat_map(|share| [Target::MaxAbs(share), Target::Step(share)]));
+    let (raw, values) = (specimen.tensor.bytes.len() as u64, specimen.len() as u64);
     let mut caps = vec![raw, raw / 2, raw / 4, raw / 16, values / 8, 400, 100, 20, 1];
     caps.retain(|&cap| cap > 0);
     caps.sort_unstable();
     caps.dedup();
-    targets.extend(
-        caps.into_iter().enumerate().filter(|(at, _)| every(4, *at)).map(|(_, cap)| Target::Bytes(cap)),
-    );
+    targets.extend(caps.into_iter().map(Target::Bytes));
     targets
+}
+
+/// The distance between the least and the largest finite value; their size where they are one, and 1 where that is 0.
+fn spread(values: &[f64]) -> f64 {
+    let (low, high) = finite_range(values);
+    match (high - low, high.abs()) {
+        (spread, _) if spread > 0.0 => spread.min(f64::MAX),
+        (_, size) if size > 0.0 => size,
+        _ => 1.0,
+    }
 }
