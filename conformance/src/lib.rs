@@ -24,6 +24,7 @@ mod signal;
 mod subject;
 mod suite;
 mod tensors;
+pub mod zoo;
 
 pub use alloc::CountingAllocator;
 pub use report::{BackendReport, Curve, Finding, Machine, Point, Report};
