@@ -6,6 +6,7 @@ use crate::{Error, Result};
 
 /// What the caller wants.
 #[derive(Debug, Clone, Copy, PartialEq)]
+#[non_exhaustive]
 pub enum Target {
     /// This many bits per value, all bytes counted.
     Bits(f64),

@@ -157,7 +157,7 @@ pub(super) fn restore(
 ) -> Result<()> {
     let Scratch { samples, plane, values } = scratch;
     let (samples, depth) = (tiling.take(samples, 0, plane), tiling.spec.depth);
-    if chain.steps.is_empty() && grid.is_finite(depth) {
+    if chain.is_empty() && grid.is_finite(depth) {
         // Blocks of values stay in the cache.
         for (samples, out) in samples.chunks(BLOCK).zip(out.chunks_mut(BLOCK * dtype.size())) {
             values.clear();

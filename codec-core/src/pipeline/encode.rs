@@ -64,7 +64,7 @@ pub fn encode<E: From<Error>>(
 fn encode_window(job: &Job<'_, '_>, chunks: Range<u64>, plan: &mut Plan) -> Result<Vec<Coded>> {
     let found = code(job, chunks.clone(), plan)?;
     let is_sure = job.encoding.transform != TransformChoice::Auto
-        || plan.chain.steps.is_empty()
+        || plan.chain.is_empty()
         || matches!(plan.aim, Aim::Fixed(_))
         || Measure::of(&found).bits() > FEW_BITS;
     if is_sure {

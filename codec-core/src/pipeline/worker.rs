@@ -275,7 +275,7 @@ impl Plan {
             Quantiser::Step(step) => (step, !capabilities.lossy),
             // A uniform quantiser meets a bound with the widest step there is: twice the bound. Behind a transform
             // nothing meets it by construction, and the codec's own quantiser is the better one.
-            Quantiser::Bound { max_abs, share } if chain.steps.is_empty() && capabilities.lossless => {
+            Quantiser::Bound { max_abs, share } if chain.is_empty() && capabilities.lossless => {
                 let widest = if dtype.is_float() { 2.0 * max_abs } else { 2.0 * max_abs.floor() + 1.0 };
                 (widest * share, true)
             }
