@@ -20,13 +20,22 @@ pub enum Target {
     Lossless,
 }
 
+/// Bits per value of the widest dtypes.
+const MOST_BITS: f64 = 64.0;
+
 impl Target {
     /// Checks the number that comes with the target.
     ///
     /// # Errors
-    /// [`Error::Invalid`] unless it is finite and above 0 (a maximum error of 0 means lossless and is allowed).
+    /// [`Error::Invalid`] unless it is finite and above 0 (a maximum error of 0 means lossless and is allowed); for over 64
+    /// bits per value, the width of the widest dtypes.
     pub fn check(&self) -> Result<()> {
         let (name, value) = match *self {
+            Self::Bits(value) if value > MOST_BITS => {
+                return Err(Error::invalid(format!(
+                    "target bits={value} is more than any value takes: above 0 to {MOST_BITS}"
+                )));
+            }
             Self::Bits(value) => ("bits", value),
             Self::Nmse(value) => ("nmse", value),
             Self::MaxAbs(0.0) | Self::Lossless => return Ok(()),
@@ -89,7 +98,19 @@ mod tests {
         {
             assert_eq!(Target::parse(&target.to_string()).unwrap(), target);
         }
-        for wrong in ["", "bits", "bits=", "bits=-1", "bits=nan", "nmse=0", "step=inf", "loss", "psnr=3"] {
+        for wrong in [
+            "",
+            "bits",
+            "bits=",
+            "bits=-1",
+            "bits=nan",
+            "nmse=0",
+            "step=inf",
+            "loss",
+            "psnr=3",
+            "bits=64.1",
+            "bits=1e300",
+        ] {
             assert!(matches!(Target::parse(wrong), Err(Error::Invalid(_))), "{wrong}");
         }
     }

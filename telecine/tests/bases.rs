@@ -39,7 +39,7 @@ fn noise(rows: u64, cols: u64) -> TensorBuf {
     TensorBuf::from_f32(&[rows, cols], &values).unwrap()
 }
 
-/// The native codec, which counts what it decodes, and spoils what is coded with a step where the first row is flat.
+/// The native codec, which counts what it decodes, and with a step codes all samples like the first where the first row is flat.
 #[derive(Debug)]
 struct Watched {
     sound: Native,
@@ -60,11 +60,10 @@ struct WatchedEncoder(Box<dyn Encoder>, usize);
 impl Encoder for WatchedEncoder {
     fn encode(&mut self, samples: &[u16], quality: Quality, packet: &mut Vec<u8>) -> Result<(), CoreError> {
         let is_flat = samples[..self.1].iter().all(|sample| *sample == samples[0]);
-        let quality = match quality {
-            Quality::Step(step) if is_flat => Quality::Step(step * 4096.0),
-            quality => quality,
-        };
-        self.0.encode(samples, quality, packet)
+        match quality {
+            Quality::Step(_) if is_flat => self.0.encode(&vec![samples[0]; samples.len()], quality, packet),
+            quality => self.0.encode(samples, quality, packet),
+        }
     }
 }
 
@@ -139,7 +138,9 @@ fn with_basis(path: &std::path::Path, stored: &TensorBuf) {
     let basis = basis(16);
     let mut file = FileWriter::create(path, false).unwrap();
     let mut put = |name: String, tensor: &TensorBuf, encoding: &Encoding| {
-        let encoded = codec.encode(&tensor.view().unwrap(), encoding).unwrap();
+        let mut encoding = encoding.clone();
+        encoding.codec = Some(CodecId::NATIVE);
+        let encoded = codec.encode(&tensor.view().unwrap(), &encoding).unwrap();
         let meta = TensorMeta::new(name, tensor.dtype, tensor.shape.clone());
         for chunk in &encoded.chunks {
             file.write(&meta, "any", chunk).unwrap();

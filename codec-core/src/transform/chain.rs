@@ -122,7 +122,7 @@ impl Transform {
             }
             _ => {
                 return Err(Error::unsupported(format!(
-                    "transform {name:?} is none of centre, row-scale, column-scale, hadamard, dct, klt"
+                    "transform {name:?} is none that this release knows: centre, row-scale, column-scale, hadamard, dct, klt"
                 )));
             }
         };
