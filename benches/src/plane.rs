@@ -25,7 +25,7 @@ impl Coder {
     /// Where either does not work here.
     pub fn new(name: &str) -> Result<Self> {
         let registry = default_registry();
-        let codec = registry.list().iter().find(|listing| listing.name == name).map(|listing| listing.codec);
+        let codec = registry.named(name);
         let codec = codec.ok_or_else(|| Error::invalid(format!("no backend is named {name}")))?;
         let encoder = registry.find(codec, Role::Encode, Pick::Exactly(name))?.backend;
         let decoder = registry.find(codec, Role::Decode, Pick::Auto)?.backend;

@@ -362,9 +362,3 @@ pub(crate) fn use_jobs(jobs: Option<u16>) -> Result<()> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs.map_or(0, usize::from)).build_global();
     pool.map_err(|error| Failure::other(format!("threads cannot be had: {error}; --jobs asks for fewer")))
 }
-
-/// A matcher for names; `*` stands for any characters, dots and slashes included.
-pub(crate) fn glob(text: &str) -> Result<globset::GlobMatcher> {
-    let glob = globset::GlobBuilder::new(text).literal_separator(false).build();
-    Ok(glob.map_err(|error| Failure::usage(format!("pattern {text:?}: {error}")))?.compile_matcher())
-}

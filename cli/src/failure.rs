@@ -63,6 +63,10 @@ impl From<Error> for Failure {
     fn from(error: Error) -> Self {
         match error {
             Error::Core(error) => error.into(),
+            // The output is there: before the work began, or since.
+            Error::Io { ref source, .. } if source.kind() == io::ErrorKind::AlreadyExists => {
+                Self { status: 2, message: error.to_string() }
+            }
             Error::NotThisFormat { .. } | Error::NewerVersion { .. } => {
                 Self { status: 4, message: error.to_string() }
             }

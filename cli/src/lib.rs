@@ -2,3 +2,5 @@
 
 pub mod failure;
 pub mod input;
+pub mod select;
+pub mod text;

@@ -13,7 +13,7 @@ mod screen;
 use std::process::ExitCode;
 
 use clap::Parser;
-use telecine_cli::{failure, input};
+use telecine_cli::{failure, input, select, text};
 
 use crate::args::{Cli, Command};
 
@@ -39,10 +39,7 @@ fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            // A name may hold line feeds and terminal codes: one line, printable.
-            let line: String =
-                failure.message.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
-            eprintln!("telecine: {line}");
+            text::say(&format!("telecine: {}", failure.message));
             ExitCode::from(failure.status)
         }
     }

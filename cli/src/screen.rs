@@ -7,6 +7,12 @@ use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde::Serialize;
 
 use crate::failure::{Failure, Result};
+pub(crate) use crate::text::{printable, say};
+
+/// Prints lines of our own to standard error.
+pub(crate) fn say_lines(text: &str) {
+    text.lines().for_each(say);
+}
 
 /// Prints to stdout; a reader that went away is no failure.
 pub(crate) fn print(text: &str) -> Result<()> {
@@ -40,7 +46,7 @@ impl Table {
     }
 
     pub(crate) fn row(&mut self, cells: Vec<String>) {
-        self.rows.push(cells.into_iter().map(|cell| printable(&cell)).collect());
+        self.rows.push(cells.into_iter().map(|cell| name(&cell)).collect());
     }
 
     /// The table as text.
@@ -65,9 +71,9 @@ impl Table {
     }
 }
 
-/// Names are foreign text: no control characters, not endless.
-fn printable(text: &str) -> String {
-    let clean: String = text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
+/// Names are foreign text: nothing that steers the terminal, not endless.
+pub(crate) fn name(text: &str) -> String {
+    let clean = printable(text);
     if clean.chars().count() <= 80 {
         return clean;
     }
@@ -75,6 +81,12 @@ fn printable(text: &str) -> String {
     let (head, tail) =
         (clean.chars().take(38).collect::<String>(), clean.chars().skip(count - 39).collect::<String>());
     format!("{head}…{tail}")
+}
+
+/// The command as it was called, for reports; what is no text is replaced.
+pub(crate) fn command_line() -> String {
+    let words: Vec<_> = std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect();
+    words.join(" ")
 }
 
 /// Bytes with a unit.
@@ -142,12 +154,11 @@ impl Bars {
 
     /// Prints a line above the bars, or as it is where there are none.
     pub(crate) fn say(&self, line: &str) {
-        let line: String = line.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect();
         if self.terminal {
             // The line is in the report, too.
-            let _ = self.bars.println(line);
+            let _ = self.bars.println(printable(line));
         } else {
-            eprintln!("{line}");
+            say(line);
         }
     }
 

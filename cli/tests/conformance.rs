@@ -85,6 +85,9 @@ fn a_filter_is_part_of_a_name_or_a_glob() {
         HashSet::from(["arguments/probe-agrees"])
     );
     conformance(folder.path(), &["--filter", "no/such/rule"], "", 2, "no/such/rule");
+    // One that fits does not speak for one that does not, nor one backend for another.
+    conformance(folder.path(), &["--filter", "raw/arguments", "--filter", "rwa/*"], "", 2, "rwa/*");
+    conformance(folder.path(), &["--backend", "raw,zstd", "--filter", "raw/arguments"], "", 2, "zstd");
     conformance(folder.path(), &["--filter", "[", "--quick"], "", 2, "pattern");
     // All that fits says nothing of this backend: nothing was checked, and that is no success.
     conformance(folder.path(), &["--filter", "raw/rate-distortion/monotone"], "", 2, "nothing was checked");

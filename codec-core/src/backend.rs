@@ -59,7 +59,11 @@ impl fmt::Debug for CodecId {
 ///
 /// Samples are `u16` below `2^depth`, plane after plane, row after row. Where the samples stand for a signed
 /// signal, its zero is the sample `2^(depth-1)`.
+///
+/// Made by [`GroupSpec::new`], which checks it. Fields may be changed afterwards; [`Capabilities::check`] refuses what
+/// [`GroupSpec::new`] would refuse, so that every encoder and decoder does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct GroupSpec {
     /// Number of planes, at least 1.
     pub frames: u32,
@@ -78,20 +82,30 @@ impl GroupSpec {
     /// [`Error::Invalid`] for a zero dimension or a depth outside 8–16, [`Error::Limit`] for too many samples
     /// (eight per value of the largest chunk).
     pub fn new(frames: u32, height: u32, width: u32, depth: u8, limits: &Limits) -> Result<Self> {
-        if frames == 0 || height == 0 || width == 0 || !(8..=16).contains(&depth) {
-            return Err(Error::invalid(format!(
-                "group of {frames} planes of {height} × {width} samples of {depth} bits: \
-                 dimensions start at 1, depth is 8 to 16"
-            )));
+        let spec = Self { frames, height, width, depth };
+        spec.check()?;
+        Limits::check("samples of a group", spec.samples() as u64, limits.chunk_values.saturating_mul(8))?;
+        Ok(spec)
+    }
+
+    /// Checks that the numbers make sense.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a zero dimension or a depth outside 8–16.
+    fn check(&self) -> Result<()> {
+        let Self { frames, height, width, depth } = self;
+        if *frames > 0 && *height > 0 && *width > 0 && (8..=16).contains(depth) {
+            return Ok(());
         }
-        let samples = u64::from(frames).saturating_mul(u64::from(height)).saturating_mul(u64::from(width));
-        Limits::check("samples of a group", samples, limits.chunk_values.saturating_mul(8))?;
-        Ok(Self { frames, height, width, depth })
+        Err(Error::invalid(format!(
+            "group of {frames} planes of {height} × {width} samples of {depth} bits: \
+             dimensions start at 1, depth is 8 to 16"
+        )))
     }
 
     /// Number of samples of the whole group.
     pub fn samples(&self) -> usize {
-        self.frames as usize * self.height as usize * self.width as usize
+        (self.frames as usize).saturating_mul(self.height as usize).saturating_mul(self.width as usize)
     }
 
     /// The largest sample, `2^depth − 1`.
@@ -102,7 +116,7 @@ impl GroupSpec {
 
     /// The sample that stands for zero of a signed signal, `2^(depth−1)`.
     pub fn mid_sample(&self) -> u16 {
-        1 << (self.depth - 1)
+        1 << (self.depth.clamp(1, 16) - 1)
     }
 }
 
@@ -197,7 +211,10 @@ impl EncodeOptions {
 }
 
 /// What a backend is able to do: plain data, so that nobody has to find out by trial.
+///
+/// Built from [`Capabilities::new`], which any kind of group passes, and narrowed by the methods that follow it.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct Capabilities {
     /// Takes [`Quality::Lossless`].
     pub lossless: bool,
@@ -219,16 +236,67 @@ pub struct Capabilities {
 }
 
 impl Capabilities {
+    /// Groups of any size with samples of these depths, in bits and ascending; coded neither losslessly nor with a step
+    /// before [`with_lossless`](Self::with_lossless) or [`with_lossy`](Self::with_lossy) say so.
+    pub const fn new(depths: &'static [u8]) -> Self {
+        Self {
+            lossless: false,
+            lossy: false,
+            excess: 0.0,
+            depths,
+            width: 1..=u32::MAX,
+            height: 1..=u32::MAX,
+            align: 1,
+            max_frames: u32::MAX,
+        }
+    }
+
+    /// The same with [`Quality::Lossless`].
+    #[must_use]
+    pub const fn with_lossless(self) -> Self {
+        Self { lossless: true, ..self }
+    }
+
+    /// The same with [`Quality::Step`], at this [excess](Capabilities::excess).
+    #[must_use]
+    pub const fn with_lossy(self, excess: f32) -> Self {
+        Self { lossy: true, excess, ..self }
+    }
+
+    /// The same for planes of these widths and heights alone, both multiples of `align`.
+    #[must_use]
+    pub const fn with_sizes(
+        self,
+        width: RangeInclusive<u32>,
+        height: RangeInclusive<u32>,
+        align: u32,
+    ) -> Self {
+        Self { width, height, align, ..self }
+    }
+
+    /// The same for groups of at most so many planes.
+    #[must_use]
+    pub const fn with_max_frames(self, max_frames: u32) -> Self {
+        Self { max_frames, ..self }
+    }
+
+    /// Whether groups of every height and width, and samples of 16 bits, are taken: any chunk can be coded.
+    pub(crate) fn takes_any_chunk(&self) -> bool {
+        self.depths.contains(&16) && self.align <= 1 && *self.width.start() <= 1 && *self.height.start() <= 1
+    }
+
     /// Checks that a group of this spec can be coded.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] with the dimension that does not fit.
+    /// [`Error::Invalid`] for a spec that no [`GroupSpec::new`] makes, [`Error::Unsupported`] with the dimension that does
+    /// not fit.
     pub fn check(&self, backend: &str, spec: &GroupSpec) -> Result<()> {
+        spec.check()?;
         let fits = self.depths.contains(&spec.depth)
             && self.width.contains(&spec.width)
             && self.height.contains(&spec.height)
-            && spec.width.is_multiple_of(self.align)
-            && spec.height.is_multiple_of(self.align)
+            && spec.width.is_multiple_of(self.align.max(1))
+            && spec.height.is_multiple_of(self.align.max(1))
             && spec.frames <= self.max_frames;
         if fits {
             return Ok(());
@@ -269,6 +337,7 @@ impl Role {
 
 /// What a backend is.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct BackendInfo {
     /// The backend's own name, such as `native` or `rav1e`.
     pub name: &'static str,
@@ -285,6 +354,18 @@ pub struct BackendInfo {
 }
 
 impl BackendInfo {
+    /// A backend that encodes and decodes.
+    pub const fn new(name: &'static str, codec: CodecId, tier: Tier, capabilities: Capabilities) -> Self {
+        Self { name, codec, tier, encodes: true, decodes: true, capabilities }
+    }
+
+    /// The same for one that works in this direction alone.
+    #[must_use]
+    pub const fn only(self, role: Role) -> Self {
+        let encodes = matches!(role, Role::Encode);
+        Self { encodes, decodes: !encodes, ..self }
+    }
+
     /// Whether it works in this direction.
     pub fn serves(&self, role: Role) -> bool {
         match role {
@@ -388,4 +469,33 @@ pub fn check_sample_count(spec: &GroupSpec, len: usize) -> Result<()> {
         return Ok(());
     }
     Err(Error::invalid(format!("buffer holds {len} samples, the group {}", spec.samples())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_spec_that_was_changed_is_checked_where_it_is_used() {
+        let capabilities = Capabilities::new(&[0, 8, 16, 40]).with_lossless();
+        let sound = GroupSpec::new(2, 3, 4, 8, &Limits::default()).unwrap();
+        assert!(capabilities.check("any", &sound).is_ok());
+        let changes: [fn(&mut GroupSpec); 5] = [
+            |spec| spec.frames = 0,
+            |spec| spec.height = 0,
+            |spec| spec.width = 0,
+            |spec| spec.depth = 0,
+            |spec| spec.depth = 40,
+        ];
+        for change in changes {
+            let mut spec = sound;
+            change(&mut spec);
+            assert!(matches!(capabilities.check("any", &spec), Err(Error::Invalid(_))), "{spec:?}");
+            // Defined for any numbers.
+            assert!(spec.mid_sample() <= spec.max_sample() && spec.samples() <= 24);
+        }
+        let mut huge = sound;
+        (huge.frames, huge.height, huge.width) = (u32::MAX, u32::MAX, u32::MAX);
+        assert_eq!(huge.samples(), usize::MAX);
+    }
 }

@@ -6,7 +6,11 @@ use std::ops::Range;
 use crate::{CodecId, DType, GroupSpec, SideEffects};
 
 /// One chunk of a tensor, coded; owns its bytes as an encoder's result, borrows them from a mapped file.
+///
+/// Every field may hold anything: what is wrong is refused by [`ChunkDecoder`](crate::ChunkDecoder) and by the writers of
+/// containers.
 #[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
 pub struct CodedChunk<'a> {
     /// Number of the chunk within its tensor, from 0.
     pub index: u32,
@@ -34,6 +38,33 @@ pub struct CodedChunk<'a> {
     pub side_effects: SideEffects,
 }
 
+impl<'a> CodedChunk<'a> {
+    /// The first chunk of a tensor with these rows and values, whose packet is of this codec and group. The other fields,
+    /// public all of them, are to be set: no transform, no bytes and no error until then.
+    pub fn new(
+        rows: Range<u64>,
+        values: u64,
+        codec: CodecId,
+        spec: GroupSpec,
+        packet: Cow<'a, [u8]>,
+    ) -> Self {
+        Self {
+            index: 0,
+            rows,
+            values,
+            codec,
+            spec,
+            transform: Cow::Borrowed("none"),
+            side: Cow::Borrowed(&[]),
+            packet,
+            nmse: 0.0,
+            max_abs_error: 0.0,
+            energy: 0.0,
+            side_effects: SideEffects::default(),
+        }
+    }
+}
+
 impl CodedChunk<'_> {
     /// All bytes that it takes to get the chunk back.
     pub fn bytes(&self) -> u64 {
@@ -59,6 +90,7 @@ impl CodedChunk<'_> {
 
 /// What is known of a tensor besides its values.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct TensorMeta {
     /// The tensor's name.
     pub name: String,
@@ -66,4 +98,11 @@ pub struct TensorMeta {
     pub dtype: DType,
     /// The length of each dimension, outermost first.
     pub shape: Vec<u64>,
+}
+
+impl TensorMeta {
+    /// Name, dtype and shape of a tensor.
+    pub fn new(name: impl Into<String>, dtype: DType, shape: impl Into<Vec<u64>>) -> Self {
+        Self { name: name.into(), dtype, shape: shape.into() }
+    }
 }

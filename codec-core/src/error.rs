@@ -108,6 +108,12 @@ pub enum Unavailable {
         /// What failed.
         reason: String,
     },
+    /// The data names something that this release does not know: a later one does.
+    #[error("{what}")]
+    Newer {
+        /// What was named, and what is known.
+        what: String,
+    },
     /// No backend that this registry holds serves the codec in the wanted direction.
     #[error("no backend can {role} codec {codec}: {reason}")]
     NoBackend {

@@ -64,6 +64,8 @@ impl Registry {
 
     /// Adds a backend.
     ///
+    /// One that was noted as left out is so no more.
+    ///
     /// # Errors
     /// [`Error::Invalid`] when the name is taken.
     pub fn register(&mut self, backend: Arc<dyn Backend>) -> Result<()> {
@@ -71,15 +73,51 @@ impl Registry {
         if self.entries.iter().any(|entry| entry.backend.info().name == name) {
             return Err(Error::invalid(format!("a backend named {name} is registered already")));
         }
+        self.left_out.retain(|(left_out, _, _)| *left_out != name);
         self.entries.push(Entry { backend, probed: OnceLock::new() });
         // Stable: within a tier, the order of registration decides.
         self.entries.sort_by_key(|entry| entry.backend.info().tier);
         Ok(())
     }
 
-    /// Notes a backend that this build leaves out, so that messages can name the feature that brings it.
+    /// Notes a backend that this build leaves out, so that messages can name the feature that brings it; one that is
+    /// registered is not left out.
     pub fn note_left_out(&mut self, name: &'static str, codec: CodecId, feature: &'static str) {
-        self.left_out.push((name, codec, feature));
+        if self.named(name).is_none() {
+            self.left_out.push((name, codec, feature));
+        }
+    }
+
+    /// The codec of the backend of this name, of one that was left out too; without probing.
+    pub fn named(&self, name: &str) -> Option<CodecId> {
+        let registered = self.backends().map(|backend| backend.info()).map(|info| (info.name, info.codec));
+        let left_out = self.left_out.iter().map(|&(left_out, codec, _)| (left_out, codec));
+        registered.chain(left_out).find(|(known, _)| *known == name).map(|(_, codec)| codec)
+    }
+
+    /// The codecs that serve where the caller names none, best first and without probing: those that are encoded and
+    /// decoded losslessly, or with a step, in the order of tiers and registration.
+    ///
+    /// Lossless ones take any chunk, as codecs of pictures do not, if there are such. Where no codec has a step, lossless
+    /// ones serve: they code levels that are quantised before.
+    pub(crate) fn defaults(&self, lossless: bool) -> Vec<CodecId> {
+        let among = |fits: &dyn Fn(&BackendInfo) -> bool| {
+            let mut codecs = Vec::new();
+            for info in self.backends().map(|backend| backend.info()) {
+                let decodes = |other: &BackendInfo| other.codec == info.codec && other.decodes;
+                let new = info.encodes && fits(info) && !codecs.contains(&info.codec);
+                if new && self.backends().any(|backend| decodes(backend.info())) {
+                    codecs.push(info.codec);
+                }
+            }
+            codecs
+        };
+        let choices: [&dyn Fn(&BackendInfo) -> bool; 3] = [
+            &|info| !lossless && info.capabilities.lossy,
+            &|info| info.capabilities.lossless && info.capabilities.takes_any_chunk(),
+            &|info| info.capabilities.lossless,
+        ];
+        choices.into_iter().map(among).find(|codecs| !codecs.is_empty()).unwrap_or_default()
     }
 
     /// Every registered backend in the order of tiers, without probing.
@@ -143,6 +181,7 @@ impl Registry {
     fn find_exactly(&self, name: &str, codec: CodecId, role: Role) -> Result<Found> {
         if let Some(&(backend, _, feature)) = self.left_out.iter().find(|(left_out, _, _)| *left_out == name)
         {
+            // A registered name is in no list of what was left out.
             return Err(Unavailable::NotCompiled { backend, feature }.into());
         }
         let entry = self.entries.iter().find(|entry| entry.backend.info().name == name).ok_or_else(|| {
@@ -195,23 +234,49 @@ mod tests {
         }
     }
 
+    fn device(name: &'static str, role: Role) -> Arc<Device> {
+        let capabilities = Capabilities::new(&[8])
+            .with_lossless()
+            .with_lossy(0.0)
+            .with_sizes(64..=8192, 64..=8192, 2)
+            .with_max_frames(1);
+        let documented = BackendInfo::new(name, CodecId::HEVC, Tier::Fallback, capabilities).only(role);
+        Arc::new(Device { documented, asked: OnceLock::new() })
+    }
+
+    #[test]
+    fn a_backend_registered_under_a_left_out_name_is_not_left_out() {
+        for noted_first in [true, false] {
+            let mut registry = Registry::new();
+            if noted_first {
+                registry.note_left_out("x265", CodecId::HEVC, "ffmpeg");
+            }
+            registry.register(device("x265", Role::Encode)).unwrap();
+            if !noted_first {
+                registry.note_left_out("x265", CodecId::HEVC, "ffmpeg");
+            }
+            let found = registry.find(CodecId::HEVC, Role::Encode, Pick::Exactly("x265")).unwrap();
+            assert_eq!(found.backend.info().name, "x265");
+            assert_eq!(registry.list().len(), 1);
+            assert_eq!(registry.named("x265"), Some(CodecId::HEVC));
+        }
+    }
+
+    #[test]
+    fn a_name_is_looked_up_without_probing() {
+        let device = device("device", Role::Encode);
+        let mut registry = Registry::new();
+        registry.register(device.clone()).unwrap();
+        registry.note_left_out("nvenc", CodecId::AVC, "nvenc");
+        assert_eq!(registry.named("device"), Some(CodecId::HEVC));
+        assert_eq!((registry.named("nvenc"), registry.named("none")), (Some(CodecId::AVC), None));
+        assert!(device.asked.get().is_none(), "probed");
+    }
+
     #[test]
     fn a_list_says_what_the_device_said() {
-        let capabilities = Capabilities {
-            lossless: true,
-            lossy: true,
-            excess: 0.0,
-            depths: &[8],
-            width: 64..=8192,
-            height: 64..=8192,
-            align: 2,
-            max_frames: 1,
-        };
-        let (name, codec) = ("device", CodecId::HEVC);
-        let documented =
-            BackendInfo { name, codec, tier: Tier::Fallback, encodes: false, decodes: true, capabilities };
         let mut registry = Registry::new();
-        registry.register(Arc::new(Device { documented, asked: OnceLock::new() })).unwrap();
+        registry.register(device("device", Role::Decode)).unwrap();
         let listed = registry.list()[0].info.map(|info| info.capabilities.width.clone());
         assert_eq!(listed, Some(144..=4096));
     }

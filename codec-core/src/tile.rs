@@ -171,26 +171,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    const FREE: Capabilities = Capabilities {
-        lossless: true,
-        lossy: true,
-        excess: 0.5,
-        depths: &[8, 16],
-        width: 1..=u32::MAX,
-        height: 1..=u32::MAX,
-        align: 1,
-        max_frames: u32::MAX,
-    };
-    const VIDEO: Capabilities = Capabilities {
-        lossless: false,
-        lossy: true,
-        excess: 0.5,
-        depths: &[8, 10, 12],
-        width: 64..=1024,
-        height: 64..=256,
-        align: 8,
-        max_frames: 1 << 20,
-    };
+    const FREE: Capabilities = Capabilities::new(&[8, 16]).with_lossless().with_lossy(0.5);
+    const VIDEO: Capabilities = Capabilities::new(&[8, 10, 12])
+        .with_lossy(0.5)
+        .with_sizes(64..=1024, 64..=256, 8)
+        .with_max_frames(1 << 20);
 
     fn plan(rows: usize, cols: usize, planes: u32, capabilities: &Capabilities) -> Tiling {
         Tiling::plan((rows, cols), (planes, 8), "test", capabilities, &Limits::default()).unwrap()

@@ -50,8 +50,7 @@ impl Pipeline {
             chunks.push(chunk);
             Ok::<(), Error>(())
         })?;
-        let meta =
-            TensorMeta { name: "tensor".into(), dtype: tensor.dtype(), shape: tensor.shape().to_vec() };
+        let meta = TensorMeta::new("tensor", tensor.dtype(), tensor.shape());
         Ok(Coded { meta, chunks, report })
     }
 

@@ -75,24 +75,13 @@ fn write(
     chunks: u32,
     payload: &[u8],
 ) -> Result<(), Box<dyn Error>> {
-    let meta = TensorMeta {
-        name: format!("experts.{}.layers.{}.mlp.weight", tensor / 80, tensor % 80),
-        dtype: DType::Bf16,
-        shape: vec![u64::from(chunks), 1024],
-    };
-    let chunk = CodedChunk {
-        index,
-        rows: u64::from(index)..u64::from(index) + 1,
-        values: 1024,
-        codec: CodecId::NATIVE,
-        spec: GroupSpec::new(1, 1, 1024, 16, &Limits::default())?,
-        transform: Cow::Borrowed("none"),
-        side: Cow::Borrowed(&[0; SIDE]),
-        packet: Cow::Borrowed(payload),
-        nmse: 0.01,
-        max_abs_error: 0.5,
-        energy: 1024.0,
-        side_effects: Default::default(),
-    };
+    let name = format!("experts.{}.layers.{}.mlp.weight", tensor / 80, tensor % 80);
+    let meta = TensorMeta::new(name, DType::Bf16, [u64::from(chunks), 1024]);
+    let (rows, spec) =
+        (u64::from(index)..u64::from(index) + 1, GroupSpec::new(1, 1, 1024, 16, &Limits::default())?);
+    let mut chunk = CodedChunk::new(rows, 1024, CodecId::NATIVE, spec, Cow::Borrowed(payload));
+    chunk.index = index;
+    chunk.side = Cow::Borrowed(&[0; SIDE]);
+    (chunk.nmse, chunk.max_abs_error, chunk.energy) = (0.01, 0.5, 1024.0);
     Ok(writer.write(&meta, "bits=3", &chunk)?)
 }

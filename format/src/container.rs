@@ -243,5 +243,7 @@ fn list(
         }
     }
     sequence.end().map_err(|error| place.damaged_row(number, error))?;
-    Ok((sums.into_iter().map(Sum::finish).collect(), sequence.into_names()))
+    let tensors: Vec<_> = sums.into_iter().map(Sum::finish).collect();
+    let names = tensors.iter().enumerate().map(|(at, tensor)| (tensor.meta.name.clone(), at)).collect();
+    Ok((tensors, names))
 }

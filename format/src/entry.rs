@@ -68,11 +68,7 @@ impl Sum {
     pub(crate) fn new(row: &Row<'_>, checked: &Checked, number: u64) -> Self {
         let mut sum = Self {
             entry: TensorEntry {
-                meta: TensorMeta {
-                    name: row.tensor.to_owned(),
-                    dtype: checked.dtype,
-                    shape: row.shape.to_vec(),
-                },
+                meta: TensorMeta::new(row.tensor, checked.dtype, &*row.shape),
                 target: row.target.to_owned(),
                 rows: number..number,
                 values: 0,

@@ -9,21 +9,11 @@
 //!
 //! let folder = tempfile::tempdir()?;
 //! let path = folder.path().join("model.arrow");
-//! let meta = TensorMeta { name: "bias".into(), dtype: DType::U8, shape: vec![3] };
-//! let chunk = CodedChunk {
-//!     index: 0,
-//!     rows: 0..3,
-//!     values: 3,
-//!     codec: CodecId::RAW,
-//!     spec: GroupSpec::new(1, 1, 3, 8, &Limits::default())?,
-//!     transform: Cow::Borrowed("none"),
-//!     side: Cow::Borrowed(&[0]),
-//!     packet: Cow::Borrowed(&[7, 8, 9]),
-//!     nmse: 0.0,
-//!     max_abs_error: 0.0,
-//!     energy: 194.0,
-//!     side_effects: Default::default(),
-//! };
+//! let meta = TensorMeta::new("bias", DType::U8, [3]);
+//! let spec = GroupSpec::new(1, 1, 3, 8, &Limits::default())?;
+//! let mut chunk = CodedChunk::new(0..3, 3, CodecId::RAW, spec, Cow::Borrowed(&[7, 8, 9]));
+//! chunk.side = Cow::Borrowed(&[0]);
+//! chunk.energy = 194.0;
 //!
 //! let mut writer = FileWriter::create(&path, false)?;
 //! writer.write(&meta, "lossless", &chunk)?;

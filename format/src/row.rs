@@ -158,20 +158,17 @@ impl<'a> Row<'a> {
     /// # Errors
     /// As [`Row::check`] and [`Row::spec`].
     pub(crate) fn coded(&self, limits: &Limits) -> Result<CodedChunk<'a>> {
-        Ok(CodedChunk {
-            index: self.chunk,
-            rows: self.row_start..self.row_end,
-            values: self.values,
-            codec: self.check(limits)?.codec,
-            spec: self.spec(limits)?,
-            transform: Cow::Borrowed(self.transform),
-            side: Cow::Borrowed(self.side),
-            packet: Cow::Borrowed(self.payload),
-            nmse: self.nmse,
-            max_abs_error: self.max_abs_error,
-            energy: self.energy,
-            side_effects: self.side_effects,
-        })
+        let (rows, codec) = (self.row_start..self.row_end, self.check(limits)?.codec);
+        let packet = Cow::Borrowed(self.payload);
+        let mut chunk = CodedChunk::new(rows, self.values, codec, self.spec(limits)?, packet);
+        chunk.index = self.chunk;
+        chunk.transform = Cow::Borrowed(self.transform);
+        chunk.side = Cow::Borrowed(self.side);
+        chunk.nmse = self.nmse;
+        chunk.max_abs_error = self.max_abs_error;
+        chunk.energy = self.energy;
+        chunk.side_effects = self.side_effects;
+        Ok(chunk)
     }
 }
 
@@ -185,11 +182,8 @@ pub(crate) struct Checked {
 
 /// The limits that a writer holds: names must pass every reader, sizes are the encoder's business.
 pub(crate) fn writing_limits() -> Limits {
-    Limits {
-        tensor_values: u64::MAX,
-        chunk_values: u64::MAX,
-        packet_bytes: u64::MAX,
-        packets: u64::MAX,
-        ..Limits::default()
-    }
+    let mut limits = Limits::DEFAULT;
+    (limits.tensor_values, limits.chunk_values) = (u64::MAX, u64::MAX);
+    (limits.packet_bytes, limits.packets) = (u64::MAX, u64::MAX);
+    limits
 }

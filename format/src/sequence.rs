@@ -1,16 +1,20 @@
 //! The order of rows: a tensor's chunks lie together, in order and without gaps, and no name comes twice.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use telecine_core::{DType, Error, Result};
+use twox_hash::XxHash3_128;
 
 use crate::row::{Checked, Row};
 
 /// Follows the rows of a container, written or read.
+///
+/// Memory is 16 bytes for each tensor, about, and each tensor has a row: [`Limits::packets`](telecine_core::Limits::packets) bounds it where it is held.
 #[derive(Debug, Default)]
 pub(crate) struct Sequence {
-    /// Every name so far, with the number of its tensor.
-    names: HashMap<String, usize>,
+    /// XXH3-128 of every name so far. Two of 2^26 different names collide with a chance of 2^-77: names that were chosen so
+    /// that they do are refused, which harms nobody but whoever chose them.
+    names: HashSet<u128>,
     current: Option<Current>,
 }
 
@@ -36,7 +40,8 @@ impl Sequence {
             current.step(row, checked)?;
             return Ok(false);
         }
-        if self.names.contains_key(row.tensor) {
+        let hash = XxHash3_128::oneshot(row.tensor.as_bytes());
+        if self.names.contains(&hash) {
             return Err(Error::invalid(format!("tensor {:?} comes twice", row.tensor)));
         }
         let mut current = Current {
@@ -49,7 +54,7 @@ impl Sequence {
             next_row: 0,
         };
         current.step(row, checked)?;
-        self.names.insert(current.name.clone(), self.names.len());
+        self.names.insert(hash);
         self.current = Some(current);
         Ok(true)
     }
@@ -66,11 +71,6 @@ impl Sequence {
             ))),
             _ => Ok(()),
         }
-    }
-
-    /// Every name with the number of its tensor.
-    pub(crate) fn into_names(self) -> HashMap<String, usize> {
-        self.names
     }
 }
 

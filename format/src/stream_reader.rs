@@ -195,7 +195,7 @@ fn accept(
     sequence.step(row, &checked).map_err(damaged)?;
     let chunk = row.coded(limits).map_err(damaged)?;
     Ok(StreamRow {
-        meta: TensorMeta { name: row.tensor.to_owned(), dtype: checked.dtype, shape: row.shape.to_vec() },
+        meta: TensorMeta::new(row.tensor, checked.dtype, &*row.shape),
         target: row.target.to_owned(),
         chunk: chunk.into_owned(),
     })

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::Write;
 
 use arrow_ipc::writer::StreamWriter as ArrowWriter;
-use telecine_core::{CodedChunk, TensorMeta};
+use telecine_core::{CodedChunk, Limits, TensorMeta};
 
 use crate::error::{Place, Result};
 use crate::gather::{Gather, write_options};
@@ -19,6 +19,7 @@ pub struct StreamWriter<W: Write> {
     arrow: ArrowWriter<W>,
     gather: Gather,
     sequence: Sequence,
+    rows: u64,
     place: Place,
     /// After an error of writing, what was sent is not known.
     failed: bool,
@@ -36,20 +37,23 @@ impl<W: Write> StreamWriter<W> {
         let arrow = write_options()
             .and_then(|options| ArrowWriter::try_new_with_options(sink, gather.schema(), options))
             .map_err(|error| place.arrow(error))?;
-        Ok(Self { arrow, gather, sequence: Sequence::default(), place, failed: false })
+        Ok(Self { arrow, gather, sequence: Sequence::default(), rows: 0, place, failed: false })
     }
 
     /// Writes the next chunk. The chunks of a tensor come one after the other, in order.
     ///
     /// # Errors
-    /// As [`FileWriter::write`](crate::FileWriter::write).
+    /// As [`FileWriter::write`](crate::FileWriter::write); `Limit` for more rows than the default [`Limits::packets`], which
+    /// bounds what the writer, and a reader, remember of names.
     pub fn write(&mut self, meta: &TensorMeta, target: &str, chunk: &CodedChunk<'_>) -> Result<()> {
         self.usable()?;
         let row = Row::new(meta, target, chunk);
         let limits = writing_limits();
         let checked = row.check(&limits)?;
+        Limits::check("rows of a stream", self.rows + 1, Limits::DEFAULT.packets)?;
         row.spec(&limits)?;
         self.sequence.step(&row, &checked)?;
+        self.rows += 1;
         self.gather.push(&row);
         if self.gather.is_full() { self.write_batch() } else { Ok(()) }
     }

@@ -33,21 +33,11 @@ static ALLOCATOR: Watched = Watched;
 
 fn write(mut write: impl FnMut(&TensorMeta, &CodedChunk<'_>)) {
     for name in ["a", "b", "c"] {
-        let meta = TensorMeta { name: name.into(), dtype: DType::F32, shape: vec![2, 16] };
-        let chunk = CodedChunk {
-            index: 0,
-            rows: 0..2,
-            values: 32,
-            codec: CodecId::ZSTD,
-            spec: GroupSpec::new(1, 2, 16, 8, &Limits::default()).unwrap(),
-            transform: Cow::Borrowed("none"),
-            side: Cow::Borrowed(&[1, 2, 3]),
-            packet: Cow::Borrowed(&[9; 100]),
-            nmse: 0.1,
-            max_abs_error: 1.0,
-            energy: 32.0,
-            side_effects: Default::default(),
-        };
+        let meta = TensorMeta::new(name, DType::F32, [2, 16]);
+        let spec = GroupSpec::new(1, 2, 16, 8, &Limits::default()).unwrap();
+        let mut chunk = CodedChunk::new(0..2, 32, CodecId::ZSTD, spec, Cow::Borrowed(&[9; 100]));
+        chunk.side = Cow::Borrowed(&[1, 2, 3]);
+        (chunk.nmse, chunk.max_abs_error, chunk.energy) = (0.1, 1.0, 32.0);
         write(&meta, &chunk);
     }
 }

@@ -16,4 +16,6 @@ pub use rate::{bits_at, bound_nmse, gap};
 pub use scale::{Scale, Tick};
 pub use svg::{Line, Plot, bound_swatch, swatch};
 pub use table::table;
-pub use text::{bits, breakable, count, counted, dash, escape, escape_whole, number, signed, target};
+pub use text::{
+    bits, breakable, count, counted, dash, escape, escape_whole, number, signed, steers_direction, target,
+};

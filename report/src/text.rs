@@ -58,7 +58,7 @@ fn escape_into(text: impl Iterator<Item = char>, out: &mut String) {
 }
 
 /// Whether a character is one of Unicode's bidirectional controls (UAX #9, section 2) or a line separator.
-fn steers_direction(c: char) -> bool {
+pub fn steers_direction(c: char) -> bool {
     matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 

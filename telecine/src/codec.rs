@@ -13,6 +13,7 @@ use crate::Result;
 #[derive(Debug)]
 pub struct Codec {
     registry: Registry,
+    limits: Limits,
 }
 
 /// An encoded tensor.
@@ -42,7 +43,18 @@ impl Codec {
 
     /// A codec with the backends of this registry.
     pub fn with_registry(registry: Registry) -> Self {
-        Self { registry }
+        Self { registry, limits: Limits::default() }
+    }
+
+    /// The same with other limits for decoding; those for encoding are in each [`Encoding`].
+    #[must_use]
+    pub fn with_limits(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// The limits of decoding.
+    pub fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// The registry.
@@ -60,7 +72,7 @@ impl Codec {
             chunks.push(chunk);
             Ok::<(), telecine_core::Error>(())
         })?;
-        let meta = TensorMeta { name: String::new(), dtype: tensor.dtype(), shape: tensor.shape().to_vec() };
+        let meta = TensorMeta::new("", tensor.dtype(), tensor.shape());
         Ok(Encoded { meta, chunks, report, bases: crate::writer::bases(encoding) })
     }
 
@@ -79,6 +91,6 @@ impl Codec {
     /// As [`telecine_core::decode_rows`].
     pub fn decode_rows(&self, encoded: &Encoded, rows: Range<u64>) -> Result<TensorBuf> {
         let Encoded { meta, chunks, bases, .. } = encoded;
-        Ok(telecine_core::decode_rows(&self.registry, meta, chunks, rows, bases, &Limits::default())?)
+        Ok(telecine_core::decode_rows(&self.registry, meta, chunks, rows, bases, &self.limits)?)
     }
 }

@@ -1,16 +1,18 @@
 //! Reading tensors from a file.
 
+use std::collections::HashSet;
 use std::ops::Range;
 use std::path::Path;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
 use telecine_core::{
-    Basis, ChunkDecoder, CodedChunk, DType, Limits, MatrixShape, Registry, TensorBuf, TensorReport,
+    Basis, Chain, ChunkDecoder, CodedChunk, Limits, MatrixShape, Registry, TensorBuf, TensorReport,
     decode_rows,
 };
-use telecine_format::{Container, RESERVED_PREFIX, TensorEntry};
+use telecine_format::{Container, TensorEntry};
 
+use crate::writer::basis_name;
 use crate::{CoreError, Encoded, Result};
 
 /// Decodes tensors, or some rows of them, from a mapped file; only the chunks asked for are touched.
@@ -19,8 +21,12 @@ pub struct Reader<'r> {
     registry: &'r Registry,
     container: Container,
     limits: Limits,
-    bases: OnceLock<Vec<Arc<Basis>>>,
+    /// Bases that were read, last used last, of at most [`Limits::basis_values`] values together.
+    bases: Mutex<Vec<Arc<Basis>>>,
 }
+
+/// Bases that the chunks of one read may name, at most.
+const MOST_BASES: u64 = 1024;
 
 impl<'r> Reader<'r> {
     /// A reader of this file.
@@ -29,7 +35,7 @@ impl<'r> Reader<'r> {
     /// As [`Container::open`].
     pub fn open(path: &Path, registry: &'r Registry, limits: &Limits) -> Result<Self> {
         let container = Container::open(path, limits)?;
-        Ok(Self { registry, container, limits: *limits, bases: OnceLock::new() })
+        Ok(Self { registry, container, limits: *limits, bases: Mutex::new(Vec::new()) })
     }
 
     /// The container: coded chunks as they are.
@@ -58,7 +64,7 @@ impl<'r> Reader<'r> {
     pub fn read(&self, name: &str) -> Result<TensorBuf> {
         let entry = self.entry(name)?;
         let rows = 0..MatrixShape::of(&entry.meta.shape).rows;
-        self.decode(entry, rows, self.bases()?)
+        self.decode(entry, rows)
     }
 
     /// Decodes rows of a tensor's [matrix view](MatrixShape); the result has shape `[rows, columns]`, or the tensor's
@@ -67,7 +73,7 @@ impl<'r> Reader<'r> {
     /// # Errors
     /// As [`Reader::read`]; [`CoreError::Invalid`] for rows that the tensor does not have.
     pub fn read_rows(&self, name: &str, rows: Range<u64>) -> Result<TensorBuf> {
-        self.decode(self.entry(name)?, rows, self.bases()?)
+        self.decode(self.entry(name)?, rows)
     }
 
     /// A tensor as it is stored, taken out of the file for [`Codec::decode`](crate::Codec::decode).
@@ -94,17 +100,14 @@ impl<'r> Reader<'r> {
             transform: entry.transforms.join(","),
             side_effects: entry.side_effects,
         };
-        let used = |basis: &&Arc<Basis>| {
-            let id = format!("{:016x}", basis.id());
-            entry.transforms.iter().any(|transform| transform.contains(&id))
-        };
-        let bases = self.bases()?.iter().filter(used).cloned().collect();
+        let bases = self.bases(&chunks)?;
         Ok(Encoded { meta: entry.meta.clone(), chunks, report, bases })
     }
 
-    fn decode(&self, entry: &TensorEntry, rows: Range<u64>, bases: &[Arc<Basis>]) -> Result<TensorBuf> {
+    fn decode(&self, entry: &TensorEntry, rows: Range<u64>) -> Result<TensorBuf> {
         let chunks = self.chunks(entry, &rows)?;
-        Ok(decode_rows(self.registry, &entry.meta, &chunks, rows, bases, &self.limits)?)
+        let bases = self.bases(&chunks)?;
+        Ok(decode_rows(self.registry, &entry.meta, &chunks, rows, &bases, &self.limits)?)
     }
 
     /// The chunks of an entry that hold these rows.
@@ -119,20 +122,22 @@ impl<'r> Reader<'r> {
     /// As [`Reader::read`], and what `sink` returns.
     pub fn for_each_chunk(&self, name: &str, sink: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
         let entry = self.entry(name)?;
-        let (bases, dtype) = (self.bases()?, entry.meta.dtype);
+        let dtype = entry.meta.dtype;
         let window = 2 * rayon::current_num_threads() as u64;
         let mut next = entry.rows.start;
         while next < entry.rows.end {
             let rows = next..(next + window).min(entry.rows.end);
             next = rows.end;
-            let decoded = rows.into_par_iter().map_init(
-                || ChunkDecoder::new(self.registry, bases, self.limits),
-                |decoder, row| {
-                    let chunk = self.container.chunk(row)?;
+            let chunks =
+                rows.into_par_iter().map(|row| self.container.chunk(row)).collect::<Result<Vec<_>>>()?;
+            let bases = self.bases(&chunks)?;
+            let decoded = chunks.par_iter().map_init(
+                || ChunkDecoder::new(self.registry, &bases, self.limits),
+                |decoder, chunk| {
                     Limits::check("values of a chunk", chunk.values, self.limits.chunk_values)?;
                     #[expect(clippy::cast_possible_truncation, reason = "within Limits::chunk_values")]
                     let mut bytes = vec![0; chunk.values as usize * dtype.size()];
-                    decoder.decode(dtype, &chunk, &mut bytes)?;
+                    decoder.decode(dtype, chunk, &mut bytes)?;
                     Ok(bytes)
                 },
             );
@@ -151,32 +156,64 @@ impl<'r> Reader<'r> {
         self.for_each_chunk(name, &mut |_| Ok(()))
     }
 
-    /// The bases that the file holds, read at the first call.
-    fn bases(&self) -> Result<&[Arc<Basis>]> {
-        if let Some(bases) = self.bases.get() {
-            return Ok(bases);
+    /// The bases that these chunks name and the file holds; others are the decoder's to miss.
+    fn bases(&self, chunks: &[CodedChunk<'_>]) -> Result<Vec<Arc<Basis>>> {
+        let mut seen = HashSet::new();
+        let (mut bases, mut values) = (Vec::new(), 0u64);
+        for id in chunks.iter().flat_map(|chunk| Chain::basis_ids(&chunk.transform)) {
+            if !seen.insert(id) {
+                continue;
+            }
+            let Some(entry) = self.container.find(&basis_name(id)) else { continue };
+            let meta = &entry.meta;
+            let about = |error| about_tensor(&meta.name, error);
+            Basis::check_stored(meta.dtype, &meta.shape, &self.limits).map_err(about)?;
+            let cols = meta.shape.last().copied().unwrap_or(0);
+            values += cols * cols;
+            Limits::check("values of the bases of one read", values, self.limits.basis_values)?;
+            Limits::check("bases of one read", bases.len() as u64 + 1, MOST_BASES)?;
+            bases.push(self.basis(id, entry)?);
         }
-        let prefix = format!("{RESERVED_PREFIX}klt/");
-        let mut bases = Vec::new();
-        for entry in self.container.tensors().iter().filter(|entry| entry.meta.name.starts_with(&prefix)) {
-            let [rows, cols] = entry.meta.shape[..] else {
-                return Err(CoreError::corrupt(format!("{} is not a matrix", entry.meta.name)).into());
-            };
-            let tensor = self.decode(entry, 0..MatrixShape::of(&entry.meta.shape).rows, &[])?;
-            let cols = usize::try_from(cols).unwrap_or(usize::MAX);
-            let basis = if tensor.dtype == DType::I8 {
-                // The whole basis may be far larger than what a file says of it.
-                let values = (cols as u64).saturating_mul(cols as u64);
-                Limits::check("values of a basis", values, self.limits.chunk_values)?;
-                Basis::of_directions(cols, tensor.bytes.iter().map(|byte| byte.cast_signed()).collect())
-            } else {
-                Basis::new(cols, tensor.to_f32())
-            };
-            let basis = basis.map_err(|error| {
-                CoreError::corrupt(format!("{} of {rows} rows is no basis: {error}", entry.meta.name))
-            })?;
-            bases.push(Arc::new(basis));
+        Ok(bases)
+    }
+
+    /// One basis: kept from before, or read now. Two threads that want it at the same time, for the first time, may both
+    /// read it.
+    fn basis(&self, id: u64, entry: &TensorEntry) -> Result<Arc<Basis>> {
+        let kept = || self.bases.lock().unwrap_or_else(PoisonError::into_inner);
+        {
+            let mut kept = kept();
+            if let Some(at) = kept.iter().position(|basis| basis.id() == id) {
+                let basis = kept.remove(at);
+                kept.push(basis.clone());
+                return Ok(basis);
+            }
         }
-        Ok(self.bases.get_or_init(|| bases))
+        // The lock is open meanwhile: a thread that waits for the chunks of this basis may do the work of another read.
+        let rows = 0..MatrixShape::of(&entry.meta.shape).rows;
+        let chunks = self.chunks(entry, &rows)?;
+        let tensor = decode_rows(self.registry, &entry.meta, &chunks, rows, &[], &self.limits)?;
+        let basis =
+            Basis::of_stored(&tensor, &self.limits).map_err(|error| about_tensor(&entry.meta.name, error))?;
+        if basis.id() != id {
+            let found = format!("it holds basis {:016x}", basis.id());
+            return Err(about_tensor(&entry.meta.name, CoreError::corrupt(found)).into());
+        }
+        let basis = Arc::new(basis);
+        let mut kept = kept();
+        kept.push(basis.clone());
+        let mut values: u64 = kept.iter().map(|basis| basis.values().len() as u64).sum();
+        while values > self.limits.basis_values && !kept.is_empty() {
+            values -= kept.remove(0).values().len() as u64;
+        }
+        Ok(basis)
+    }
+}
+
+/// The same damage, with the tensor in front.
+fn about_tensor(name: &str, error: CoreError) -> CoreError {
+    match error {
+        CoreError::Corrupt(reason) => CoreError::corrupt(format!("tensor {name:?}: {reason}")),
+        other => other,
     }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use telecine_core::{
-    Basis, CodedChunk, Encoding, Registry, Target, Tensor, TensorMeta, TensorReport, Transform,
+    Basis, Chain, CodedChunk, Encoding, Registry, Target, Tensor, TensorMeta, TensorReport, Transform,
     TransformChoice,
 };
 use telecine_format::{FileWriter, RESERVED_PREFIX};
@@ -26,10 +26,7 @@ pub struct Writer<'r> {
 pub(crate) fn bases(encoding: &Encoding) -> Vec<Arc<Basis>> {
     let mut bases = encoding.bases.clone();
     if let TransformChoice::Chain(chain) = &encoding.transform {
-        bases.extend(chain.steps.iter().filter_map(|step| match step {
-            Transform::Klt { basis } => Some(basis.clone()),
-            _ => None,
-        }));
+        bases.extend(chain.steps().iter().filter_map(Transform::basis).cloned());
     }
     bases
 }
@@ -84,23 +81,29 @@ impl<'r> Writer<'r> {
         encoding: &Encoding,
         on_chunk: &mut dyn FnMut(&CodedChunk<'_>) -> Result<()>,
     ) -> Result<TensorReport> {
-        let meta =
-            TensorMeta { name: name.to_owned(), dtype: tensor.dtype(), shape: tensor.shape().to_vec() };
+        let meta = TensorMeta::new(name, tensor.dtype(), tensor.shape());
         let target = encoding.target.to_string();
         let bases = bases(encoding);
-        telecine_core::encode(self.registry, tensor, encoding, |chunk| {
-            // All chunks of a tensor share a chain: a basis comes before the first of them.
-            for basis in
-                bases.iter().filter(|basis| chunk.transform.contains(&format!("{:016x}", basis.id())))
-            {
-                self.store(basis)?;
+        let (mut begun, mut owed) = (false, Vec::new());
+        let report = telecine_core::encode(self.registry, tensor, encoding, |chunk| {
+            for id in Chain::basis_ids(&chunk.transform) {
+                let Some(basis) = bases.iter().find(|basis| basis.id() == id) else { continue };
+                // A tensor's chunks lie together: a basis that its first chunk did without comes behind it.
+                if !begun {
+                    self.store(basis)?;
+                } else if !owed.iter().any(|owed: &&Arc<Basis>| owed.id() == id) {
+                    owed.push(basis);
+                }
             }
+            begun = true;
             self.file.write(&meta, &target, &chunk)?;
             on_chunk(&chunk)
-        })
+        })?;
+        owed.into_iter().try_for_each(|basis| self.store(basis))?;
+        Ok(report)
     }
 
-    /// Stores a basis once.
+    /// Stores a basis once. Those that no chunk names are not stored.
     fn store(&mut self, basis: &Basis) -> Result<()> {
         if !self.stored_bases.insert(basis.id()) {
             return Ok(());

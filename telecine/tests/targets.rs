@@ -157,8 +157,7 @@ fn a_basis_is_stored_once_and_found_again() {
     for (stem, basis) in [("whole", basis(48)), ("directions", directions(48))] {
         let path = folder.path().join(stem);
         let mut encoding = Encoding::new(Target::Nmse(0.01));
-        encoding.transform =
-            TransformChoice::Chain(Chain { steps: vec![Transform::Klt { basis: basis.clone() }] });
+        encoding.transform = TransformChoice::Chain(Chain::new(vec![Transform::klt(basis.clone())]).unwrap());
         let mut writer = Writer::create(&path, false, &registry).unwrap();
         for name in ["a", "b"] {
             writer.add(name, &tensor.view().unwrap(), &encoding).unwrap();
@@ -188,18 +187,24 @@ fn directions_make_no_basis_beyond_the_limits() {
     let tensor = TensorBuf::from_f32(&[200, 48], &[1.0; 200 * 48]).unwrap();
     let mut encoding = Encoding::new(Target::Step(0.1));
     encoding.chunk_values = 960;
-    encoding.transform =
-        TransformChoice::Chain(Chain { steps: vec![Transform::Klt { basis: directions(48) }] });
+    encoding.transform = TransformChoice::Chain(Chain::new(vec![Transform::klt(directions(48))]).unwrap());
     let mut writer = Writer::create(&path, false, &registry).unwrap();
     writer.add("a", &tensor.view().unwrap(), &encoding).unwrap();
     writer.finish().unwrap();
-    let read = |chunk_values: u64| {
-        let limits = Limits { chunk_values, ..Limits::default() };
+    let read = |basis_values: u64, basis_work: u64| {
+        let mut limits = Limits::DEFAULT;
+        (limits.basis_values, limits.basis_work) = (basis_values, basis_work);
         Reader::open(&path, &registry, &limits).and_then(|reader| reader.read("a"))
     };
-    assert!(read(48 * 48).is_ok());
-    let error = read(48 * 48 - 1).unwrap_err().to_string();
-    assert!(error.contains("values of a basis"), "{error}");
+    let (values, work) = (48 * 48, 24 * 48 * 48);
+    assert!(read(values, work).is_ok());
+    for (wrong, what) in [
+        (read(values - 1, work), "values of a basis"),
+        (read(values, work - 1), "multiplications for a basis"),
+    ] {
+        let error = wrong.unwrap_err().to_string();
+        assert!(error.contains(what), "{error}");
+    }
 }
 
 #[test]

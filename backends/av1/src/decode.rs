@@ -8,27 +8,21 @@ use re_rav1d::dav1d as library;
 use library::{InloopFilterType, Picture, PlanarImageComponent, Settings};
 use telecine_core::{
     Backend, BackendInfo, Capabilities, CodecId, Decoder, EncodeOptions, Encoder, Error, GroupSpec, Result,
-    Tier, Unavailable, check_sample_count,
+    Role, Tier, Unavailable, check_sample_count,
 };
 use telecine_video::{Bitstream, FLAT_SIDE, probe_decoder, read_stored};
 
-static INFO: BackendInfo = BackendInfo {
-    name: if cfg!(feature = "dav1d") { "dav1d" } else { "rav1d" },
-    codec: CodecId::AV1,
-    tier: Tier::Preferred,
-    encodes: false,
-    decodes: true,
-    capabilities: Capabilities {
-        lossless: true,
-        lossy: true,
-        excess: 0.0,
-        depths: &[8, 10, 12],
-        width: 1..=16_384,
-        height: 1..=16_384,
-        align: 1,
-        max_frames: 1 << 12,
-    },
-};
+static INFO: BackendInfo = BackendInfo::new(
+    if cfg!(feature = "dav1d") { "dav1d" } else { "rav1d" },
+    CodecId::AV1,
+    Tier::Preferred,
+    Capabilities::new(&[8, 10, 12])
+        .with_lossless()
+        .with_lossy(0.0)
+        .with_sizes(1..=16_384, 1..=16_384, 1)
+        .with_max_frames(1 << 12),
+)
+.only(Role::Decode);
 
 /// The backend that decodes AV1: `dav1d` where that feature is on, else `rav1d`.
 #[derive(Debug, Default)]

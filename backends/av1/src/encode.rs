@@ -5,31 +5,24 @@ use rav1e::prelude::{
 };
 use telecine_core::{
     Backend, BackendInfo, Capabilities, CodecId, Decoder, Effort, EncodeOptions, Encoder, Error, GroupSpec,
-    Quality, Result, Tier, Tools, Unavailable, check_encode_input,
+    Quality, Result, Role, Tier, Tools, Unavailable, check_encode_input,
 };
 use telecine_video::{Bitstream, probe_encoder, store, stored_len};
 
 use crate::ladder::ladder;
 
-static INFO: BackendInfo = BackendInfo {
-    name: "rav1e",
-    codec: CodecId::AV1,
-    tier: Tier::Preferred,
-    encodes: true,
-    decodes: false,
-    capabilities: Capabilities {
-        lossless: false,
-        lossy: true,
-        excess: 0.4,
-        depths: &[8, 10, 12],
-        // Blocks reach over the edges of a picture and are judged by what lies within: a last column that stands alone
-        // would be dropped, so pictures are whole blocks of 8 × 8.
-        width: 16..=16_384,
-        height: 16..=16_384,
-        align: 8,
-        max_frames: 1 << 12,
-    },
-};
+static INFO: BackendInfo = BackendInfo::new(
+    "rav1e",
+    CodecId::AV1,
+    Tier::Preferred,
+    // Blocks reach over the edges of a picture and are judged by what lies within: a last column that stands alone
+    // would be dropped, so pictures are whole blocks of 8 × 8.
+    Capabilities::new(&[8, 10, 12])
+        .with_lossy(0.4)
+        .with_sizes(16..=16_384, 16..=16_384, 8)
+        .with_max_frames(1 << 12),
+)
+.only(Role::Encode);
 
 /// The backend `rav1e`.
 #[derive(Debug, Default)]

@@ -1,6 +1,6 @@
 //! The decoders.
 
-use telecine_core::{BackendInfo, Capabilities, CodecId, Tier};
+use telecine_core::{BackendInfo, Capabilities, CodecId, Role, Tier};
 use telecine_video::Bitstream;
 
 use crate::encoders::DEBIAN;
@@ -24,23 +24,9 @@ const fn info(
     depths: &'static [u8],
     least: u32,
 ) -> BackendInfo {
-    BackendInfo {
-        name,
-        codec,
-        tier,
-        encodes: false,
-        decodes: true,
-        capabilities: Capabilities {
-            lossless: true,
-            lossy: true,
-            excess: 0.0,
-            depths,
-            width: least..=16_384,
-            height: least..=16_384,
-            align: 1,
-            max_frames: 1 << 12,
-        },
-    }
+    let capabilities = Capabilities::new(depths).with_lossless().with_lossy(0.0);
+    let capabilities = capabilities.with_sizes(least..=16_384, least..=16_384, 1).with_max_frames(1 << 12);
+    BackendInfo::new(name, codec, tier, capabilities).only(Role::Decode)
 }
 
 pub(crate) static HEVC: DecoderKind = DecoderKind {

@@ -3,7 +3,9 @@
 use std::sync::LazyLock;
 
 use ffmpeg_next::format::Pixel;
-use telecine_core::{BackendInfo, Capabilities, CodecId, Effort, EncodeOptions, GroupSpec, Tier, Tools};
+use telecine_core::{
+    BackendInfo, Capabilities, CodecId, Effort, EncodeOptions, GroupSpec, Role, Tier, Tools,
+};
 use telecine_video::{Bitstream, Ladder};
 
 /// How exactly a group is to be coded, in an encoder's own terms.
@@ -60,23 +62,9 @@ const fn info(
     least: u32,
     most: u32,
 ) -> BackendInfo {
-    BackendInfo {
-        name,
-        codec,
-        tier,
-        encodes: true,
-        decodes: false,
-        capabilities: Capabilities {
-            lossless: true,
-            lossy: true,
-            excess,
-            depths,
-            width: least..=most,
-            height: least..=most,
-            align: 1,
-            max_frames: 1 << 12,
-        },
-    }
+    let capabilities = Capabilities::new(depths).with_lossless().with_lossy(excess);
+    let capabilities = capabilities.with_sizes(least..=most, least..=most, 1).with_max_frames(1 << 12);
+    BackendInfo::new(name, codec, tier, capabilities).only(Role::Encode)
 }
 
 pub(crate) const DEBIAN: &str = "Debian's libavcodec59 or newer has it: apt-get install libavcodec-dev";

@@ -7,7 +7,7 @@
 use std::sync::LazyLock;
 
 use ffmpeg_next::format::Pixel;
-use telecine_core::{BackendInfo, Capabilities, CodecId, Effort, Tier, Tools, Unavailable};
+use telecine_core::{BackendInfo, Capabilities, CodecId, Effort, Role, Tier, Tools, Unavailable};
 use telecine_video::{Bitstream, Ladder};
 
 use crate::decoders::DecoderKind;
@@ -41,17 +41,11 @@ pub(crate) static DECODERS: [DecoderKind; 3] = [
 ];
 
 /// Sizes from NVIDIA's Video Codec SDK documentation, until the driver was asked for those of the device.
-const fn capabilities(lossless: bool, depths: &'static [u8], least: u32, most: u32) -> Capabilities {
-    Capabilities {
-        lossless,
-        lossy: true,
-        excess: 0.7,
-        depths,
-        width: least..=most,
-        height: least..=most,
-        align: 2,
-        max_frames: 1 << 12,
-    }
+const fn capabilities(depths: &'static [u8], least: u32, most: u32) -> Capabilities {
+    Capabilities::new(depths)
+        .with_lossy(0.7)
+        .with_sizes(least..=most, least..=most, 2)
+        .with_max_frames(1 << 12)
 }
 
 const fn encoder(
@@ -63,9 +57,9 @@ const fn encoder(
     depths: &'static [u8],
     most: u32,
 ) -> EncoderKind {
-    let capabilities = capabilities(false, depths, 256, most);
+    let capabilities = capabilities(depths, 256, most);
     EncoderKind {
-        info: BackendInfo { name, codec, tier: Tier::Fallback, encodes: true, decodes: false, capabilities },
+        info: BackendInfo::new(name, codec, Tier::Fallback, capabilities).only(Role::Encode),
         library,
         remedy: REMEDY,
         driver: ENCODE,
@@ -89,9 +83,9 @@ const fn decoder(
     depths: &'static [u8],
     most: u32,
 ) -> DecoderKind {
-    let capabilities = capabilities(true, depths, 64, most);
+    let capabilities = capabilities(depths, 64, most).with_lossless();
     DecoderKind {
-        info: BackendInfo { name, codec, tier: Tier::Fallback, encodes: false, decodes: true, capabilities },
+        info: BackendInfo::new(name, codec, Tier::Fallback, capabilities).only(Role::Decode),
         libraries,
         remedy: REMEDY,
         driver: DECODE,

@@ -12,23 +12,16 @@ use crate::part::PartDecoder;
 use crate::plane::PlaneSpec;
 use crate::simd::Way;
 
-static INFO: BackendInfo = BackendInfo {
-    name: "native",
-    codec: CodecId::NATIVE,
-    tier: Tier::Preferred,
-    encodes: true,
-    decodes: true,
-    capabilities: Capabilities {
-        lossless: true,
-        lossy: true,
-        excess: 0.1,
-        depths: &[8, 9, 10, 11, 12, 13, 14, 15, 16],
-        width: 1..=1 << 26,
-        height: 1..=1 << 26,
-        align: 1,
-        max_frames: 1 << 16,
-    },
-};
+static INFO: BackendInfo = BackendInfo::new(
+    "native",
+    CodecId::NATIVE,
+    Tier::Preferred,
+    Capabilities::new(&[8, 9, 10, 11, 12, 13, 14, 15, 16])
+        .with_lossless()
+        .with_lossy(0.1)
+        .with_sizes(1..=1 << 26, 1..=1 << 26, 1)
+        .with_max_frames(1 << 16),
+);
 
 /// The backend `native`.
 #[derive(Debug, Default)]

@@ -8,23 +8,12 @@ use telecine_core::{
     Result, Tier, Unavailable, check_encode_input, check_sample_count,
 };
 
-static INFO: BackendInfo = BackendInfo {
-    name: "raw",
-    codec: CodecId::RAW,
-    tier: Tier::Preferred,
-    encodes: true,
-    decodes: true,
-    capabilities: Capabilities {
-        lossless: true,
-        lossy: false,
-        excess: 0.0,
-        depths: &[8, 9, 10, 11, 12, 13, 14, 15, 16],
-        width: 1..=u32::MAX,
-        height: 1..=u32::MAX,
-        align: 1,
-        max_frames: u32::MAX,
-    },
-};
+static INFO: BackendInfo = BackendInfo::new(
+    "raw",
+    CodecId::RAW,
+    Tier::Preferred,
+    Capabilities::new(&[8, 9, 10, 11, 12, 13, 14, 15, 16]).with_lossless(),
+);
 
 /// The backend `raw`.
 #[derive(Debug, Default)]

@@ -96,7 +96,8 @@ impl VulkanEncoder {
 
     /// Appends the picture of one plane whose error comes nearest to `wanted`; false where none is near enough.
     fn plane(&self, samples: &[u16], wanted: f64, start: usize, packet: &mut Vec<u8>) -> Result<bool> {
-        let spec = GroupSpec { frames: 1, ..self.spec };
+        let mut spec = self.spec;
+        spec.frames = 1;
         let count = samples.len() as f64;
         let mean = samples.iter().map(|sample| f64::from(*sample)).sum::<f64>() / count;
         let variance = samples.iter().map(|sample| (f64::from(*sample) - mean).powi(2)).sum::<f64>() / count;

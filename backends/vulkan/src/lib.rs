@@ -14,35 +14,21 @@ use std::sync::OnceLock;
 
 use telecine_core::{
     Backend, BackendInfo, Capabilities, CodecId, Decoder, EncodeOptions, Encoder, Error, GroupSpec, Result,
-    Tier, Tools, Unavailable,
+    Role, Tier, Tools, Unavailable,
 };
 use telecine_video::{Bitstream, FLAT_420_SIDE, probe_decoder, probe_encoder};
 
 use crate::device::Device;
 
 /// The sizes of H.264's level 5.2 and less, until a device was asked for its own.
-const fn info(name: &'static str, encodes: bool) -> BackendInfo {
-    BackendInfo {
-        name,
-        codec: CodecId::AVC,
-        tier: Tier::Fallback,
-        encodes,
-        decodes: !encodes,
-        capabilities: Capabilities {
-            lossless: !encodes,
-            lossy: true,
-            excess: if encodes { 0.9 } else { 0.0 },
-            depths: &[8],
-            width: 128..=4096,
-            height: 128..=4096,
-            align: 2,
-            max_frames: 1 << 12,
-        },
-    }
+const fn info(name: &'static str, role: Role, capabilities: Capabilities) -> BackendInfo {
+    let capabilities = capabilities.with_sizes(128..=4096, 128..=4096, 2).with_max_frames(1 << 12);
+    BackendInfo::new(name, CodecId::AVC, Tier::Fallback, capabilities).only(role)
 }
 
-static ENCODER: BackendInfo = info("vulkan-h264", true);
-static DECODER: BackendInfo = info("vulkan-h264-decode", false);
+static ENCODER: BackendInfo = info("vulkan-h264", Role::Encode, Capabilities::new(&[8]).with_lossy(0.9));
+static DECODER: BackendInfo =
+    info("vulkan-h264-decode", Role::Decode, Capabilities::new(&[8]).with_lossless().with_lossy(0.0));
 
 /// The backend `vulkan-h264`: encodes.
 #[derive(Debug, Default)]

@@ -8,23 +8,12 @@ use telecine_core::{
     Quality, Result, Tier, Unavailable, check_encode_input, check_sample_count,
 };
 
-static INFO: BackendInfo = BackendInfo {
-    name: "zstd",
-    codec: CodecId::ZSTD,
-    tier: Tier::Preferred,
-    encodes: true,
-    decodes: true,
-    capabilities: Capabilities {
-        lossless: true,
-        lossy: false,
-        excess: 0.0,
-        depths: &[8, 9, 10, 11, 12, 13, 14, 15, 16],
-        width: 1..=u32::MAX,
-        height: 1..=u32::MAX,
-        align: 1,
-        max_frames: u32::MAX,
-    },
-};
+static INFO: BackendInfo = BackendInfo::new(
+    "zstd",
+    CodecId::ZSTD,
+    Tier::Preferred,
+    Capabilities::new(&[8, 9, 10, 11, 12, 13, 14, 15, 16]).with_lossless(),
+);
 
 /// The backend `zstd`.
 #[derive(Debug, Default)]

@@ -45,15 +45,15 @@ impl Stack {
     }
 }
 
-/// The stacks of a model's tensors that fit `wanted`, each cut to about `most` values.
+/// The stacks of a model's chosen tensors, each cut to about `most` values.
 ///
 /// # Errors
 /// A tensor that holds NaN or infinity; nothing to measure.
-pub(crate) fn stacks(model: &Model, wanted: impl Fn(&str) -> bool, most: usize) -> Result<Vec<Stack>> {
+pub(crate) fn stacks(model: &Model, chosen: &[bool], most: usize) -> Result<Vec<Stack>> {
     let mut groups: Vec<(String, &[u64], Vec<&Entry>)> = Vec::new();
     let small = Encoding::new(Target::Bits(1.0));
-    for entry in model.entries() {
-        if !entry.dtype.is_float() || small.keeps_small(&entry.shape) || !wanted(&entry.name) {
+    for (entry, chosen) in model.entries().iter().zip(chosen) {
+        if !entry.dtype.is_float() || small.keeps_small(&entry.shape) || !chosen {
             continue;
         }
         let name = kind(&entry.name);

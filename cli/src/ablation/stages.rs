@@ -168,7 +168,8 @@ impl Coder<'_> {
     fn predicts_planes(&self, options: EncodeOptions) -> Result<bool> {
         let plane = self.samples.len() / (self.spec.frames as usize).max(1);
         let alike = self.samples[..plane].repeat(2);
-        let spec = GroupSpec { frames: 2, ..self.spec };
+        let mut spec = self.spec;
+        spec.frames = 2;
         let coder = Coder { spec, samples: &alike, ..*self };
         let length = |inter: bool| -> Result<usize> {
             let coded = coder.code(options.with_inter(inter), Quality::Step(2.0))?;

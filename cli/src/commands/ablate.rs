@@ -10,12 +10,13 @@ use telecine::{
 
 use super::sweep::measure;
 use crate::ablation::{Ablation, FrontEnd, Measured, Samples, Stack, measure_stages, ours, stacks, verdicts};
-use crate::args::{AblateArgs, glob, use_jobs};
+use crate::args::{AblateArgs, use_jobs};
 use crate::failure::{Failure, Result};
 use crate::input::Model;
 use crate::output::{AtomicFile, check_free};
 use crate::report::{self, Curve, TensorCurve};
 use crate::screen;
+use crate::select::chosen;
 
 pub(crate) fn run(args: &AblateArgs) -> Result<()> {
     for path in std::iter::once(&args.output).chain(&args.json) {
@@ -28,13 +29,12 @@ pub(crate) fn run(args: &AblateArgs) -> Result<()> {
     }
     let codec = Codec::new();
     let encoders = encoders(&codec)?;
-    let pattern = args.tensor.as_deref().map(glob).transpose()?;
     let model = Model::open(&args.inputs, &Limits::default())?;
     for path in std::iter::once(&args.output).chain(&args.json) {
         model.check_not_read(path)?;
     }
-    let wanted = |name: &str| pattern.as_ref().is_none_or(|glob| glob.is_match(name));
-    let stacks = stacks(&model, wanted, args.values as usize)?;
+    let chosen = chosen("--tensor", args.tensor.as_deref(), &model.names())?;
+    let stacks = stacks(&model, &chosen, args.values as usize)?;
     screen::stop_on_interrupt();
     let native = codec.registry().find(CodecId::NATIVE, Role::Encode, Pick::Auto)?.backend;
     let run = Run { codec: &codec, encoders: &encoders, native: &*native, args };
@@ -45,7 +45,7 @@ pub(crate) fn run(args: &AblateArgs) -> Result<()> {
     let names: Vec<String> = args.inputs.iter().map(|path| path.display().to_string()).collect();
     let ablation = Ablation {
         source: names.join(", "),
-        command: std::env::args().collect::<Vec<_>>().join(" "),
+        command: screen::command_line(),
         nmse: args.nmse,
         verdicts: verdicts(&measured),
         stacks: measured,
@@ -59,7 +59,8 @@ pub(crate) fn run(args: &AblateArgs) -> Result<()> {
     let mut file = AtomicFile::create(&args.output, args.force)?;
     file.write(report::render_ablation(&ablation).as_bytes())?;
     file.finish()?;
-    eprintln!("{} stacks of tensors, {} encoders: {}", stacks.len(), encoders.len(), args.output.display());
+    let output = args.output.display();
+    screen::say(&format!("{} stacks of tensors, {} encoders: {output}", stacks.len(), encoders.len()));
     Ok(())
 }
 

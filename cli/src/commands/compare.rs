@@ -50,7 +50,7 @@ pub(crate) fn run(args: &CompareArgs) -> Result<()> {
     let mut sum = Distortion::default();
     let bar = screen::progress(reader.tensors().map(|entry| entry.values).sum());
     for packed in reader.tensors() {
-        bar.set_message(packed.meta.name.clone());
+        bar.set_message(screen::name(&packed.meta.name));
         let Some(original) = originals.remove(packed.meta.name.as_str()) else {
             only_in_packed.push(packed.meta.name.clone());
             continue;

@@ -7,10 +7,11 @@ use indicatif::ProgressBar;
 use telecine::{default_registry, instruction_variants};
 use telecine_conformance::{Event, Report, Suite, Variant, Verdict};
 
-use crate::args::{ConformanceArgs, glob};
+use crate::args::ConformanceArgs;
 use crate::failure::{Failure, Result};
 use crate::output::{AtomicFile, check_free};
 use crate::screen::{self, Table};
+use crate::select::glob;
 
 pub(crate) fn run(args: &ConformanceArgs) -> Result<()> {
     let files = [&args.json, &args.junit, &args.html].into_iter().flatten();
@@ -18,6 +19,7 @@ pub(crate) fn run(args: &ConformanceArgs) -> Result<()> {
         check_free(path, args.force)?;
     }
     let suite = suite(args)?;
+    check_patterns(args)?;
     if suite.checks().is_empty() && suite.absent().iter().all(|absent| !absent.required) {
         let wanted = args.filter.join(" or ");
         return Err(Failure::usage(format!("no rule on a backend here fits {wanted}; --list shows all")));
@@ -43,7 +45,7 @@ pub(crate) fn run(args: &ConformanceArgs) -> Result<()> {
         }
     }
     if to_stdout {
-        eprint!("{report}");
+        screen::say_lines(&report.to_string());
     } else {
         screen::print(&format!("{}\n{report}", table(&report)))?;
     }
@@ -69,6 +71,30 @@ fn suite(args: &ConformanceArgs) -> Result<Suite> {
         .keep(|name| of_backend(name) && fits(name))
         .require(&args.backend)
         .require_by_environment())
+}
+
+/// Refuses a filter that fits no rule of the backends here, and one that leaves nothing of a backend that is asked for.
+fn check_patterns(args: &ConformanceArgs) -> Result<()> {
+    let all = Suite::of(&default_registry());
+    let names: Vec<String> = all.checks().iter().map(ToString::to_string).collect();
+    let backend = |name: &str| name.split('/').next().unwrap_or_default().to_owned();
+    let patterns = args.filter.iter().map(|text| Pattern::parse(text)).collect::<Result<Vec<_>>>()?;
+    for (pattern, text) in patterns.iter().zip(&args.filter) {
+        if !names.iter().any(|name| pattern.fits(name)) {
+            return Err(Failure::usage(format!("no rule on a backend here fits {text}; --list shows all")));
+        }
+    }
+    for wanted in &args.backend {
+        let mut of_it = names.iter().filter(|name| backend(name) == *wanted).peekable();
+        let is_here = of_it.peek().is_some();
+        if is_here && !patterns.is_empty() && !of_it.any(|name| patterns.iter().any(|p| p.fits(name))) {
+            let filters = args.filter.join(" or ");
+            return Err(Failure::usage(format!(
+                "no rule on backend {wanted} fits {filters}; --list shows all"
+            )));
+        }
+    }
+    Ok(())
 }
 
 /// What a name must fit.

@@ -47,7 +47,7 @@ pub(crate) fn run(args: &InspectArgs) -> Result<()> {
     if args.verify {
         let bar = screen::progress(reader.tensors().map(|entry| entry.values).sum());
         for entry in reader.tensors() {
-            bar.set_message(entry.meta.name.clone());
+            bar.set_message(screen::name(&entry.meta.name));
             let about = || format!("{}: tensor {:?}", args.input.display(), entry.meta.name);
             reader.verify(&entry.meta.name).map_err(|error| Failure::from(error).about(about()))?;
             bar.inc(entry.values);

@@ -2,18 +2,19 @@
 
 use std::time::Instant;
 
-use globset::GlobMatcher;
 use serde::Serialize;
 use telecine::{
-    Budget, Chain, CodecId, Encoding, Limits, Registry, Target, TransformChoice, Writer, default_registry,
+    Budget, Chain, CodecId, Encoding, Limits, Pick, Registry, Role, Target, TransformChoice, Writer,
+    default_registry,
 };
 
 use super::spread::{Spread, allocation, items};
-use crate::args::{CodingArgs, PackArgs, glob, use_jobs};
+use crate::args::{CodingArgs, PackArgs, use_jobs};
 use crate::failure::{Failure, Result};
 use crate::input::{Entry, Model, Sensitivities, Weights};
 use crate::output::check_free;
 use crate::screen::{self, Table};
+use crate::select;
 
 #[derive(Serialize)]
 struct Report {
@@ -67,16 +68,18 @@ pub(crate) fn run(args: &PackArgs) -> Result<()> {
     let registry = default_registry();
     let limits = Limits::default();
     let base = encoding(&registry, target, &args.coding, &args.transform)?;
-    let rules = args.rules.iter().map(|rule| parse_rule(rule)).collect::<Result<Vec<_>>>()?;
     let model = Model::open(&args.inputs, &limits)?;
     model.check_not_read(&args.output)?;
+    let ruled = select::targets(&args.rules, &model.names())?;
+    check_used(args, target)?;
     let weights = args.importance.as_ref().map(|path| Weights::open(path, &model, &limits)).transpose()?;
     if let Some(weights) = &weights {
         weights.check_not_read(&args.output)?;
     }
     let sensitivities =
         args.sensitivity.as_ref().map(|path| Sensitivities::open(path, &model)).transpose()?;
-    let plans = model.entries().iter().map(|entry| plan(entry, &base, &rules, weights.as_ref()));
+    let plans = model.entries().iter().zip(&ruled);
+    let plans = plans.map(|(entry, ruled)| plan(entry, &base, *ruled, weights.as_ref()));
     let plans = plans.collect::<Result<Vec<Plan>>>()?;
     screen::stop_on_interrupt();
 
@@ -91,7 +94,7 @@ pub(crate) fn run(args: &PackArgs) -> Result<()> {
     let bar = screen::progress(model.entries().iter().map(Entry::values).sum());
     let mut tensors = Vec::with_capacity(plans.len());
     for (entry, plan) in model.entries().iter().zip(plans) {
-        bar.set_message(entry.name.clone());
+        bar.set_message(screen::name(&entry.name));
         let before = writer.bytes_so_far();
         let mut encoding = plan.encoding;
         if let (Some(budget), true) = (&budget, plan.shares) {
@@ -129,40 +132,50 @@ pub(crate) fn encoding(
         "auto" => TransformChoice::Auto,
         chain => TransformChoice::Chain(Chain::parse(chain, &|_| None)?),
     };
-    if let Some(name) = &encoding.backend
-        && !registry.list().iter().any(|listing| listing.name == name)
-    {
-        return Err(Failure::usage(format!("no backend is named {name}; `telecine backends` lists them")));
-    }
+    check_here(registry, &encoding)?;
     Ok(encoding)
 }
 
-fn parse_rule(rule: &str) -> Result<(GlobMatcher, Target)> {
-    let wrong = || {
-        Failure::usage(format!("rule {rule:?} is not written as 'GLOB=TARGET', such as '*.weight=bits=3'"))
-    };
-    // Targets hold an equals sign of their own, but for `lossless`.
-    let (pattern, target) = match rule.strip_suffix("=lossless") {
-        Some(pattern) => (pattern, "lossless"),
-        None => {
-            let value = rule.rfind('=').ok_or_else(wrong)?;
-            let name = rule[..value].rfind('=').ok_or_else(wrong)?;
-            (&rule[..name], &rule[name + 1..])
-        }
-    };
-    Ok((
-        glob(pattern)?,
-        Target::parse(target).map_err(|error| Failure::from(error).about(format!("rule {rule:?}")))?,
-    ))
+/// Checks that the codec and backend which are asked for are here, even where no tensor will meet them.
+fn check_here(registry: &Registry, encoding: &Encoding) -> Result<()> {
+    let name = encoding.backend.as_deref();
+    let named = name.map(|name| {
+        let unknown =
+            || Failure::usage(format!("no backend is named {name}; `telecine backends` lists them"));
+        registry.named(name).ok_or_else(unknown)
+    });
+    if let Some(codec) = encoding.codec.map(Ok).or(named).transpose()? {
+        registry.find(codec, Role::Encode, name.map_or(Pick::Auto, Pick::Exactly))?;
+    }
+    Ok(())
 }
 
-fn plan(
-    entry: &Entry,
-    base: &Encoding,
-    rules: &[(GlobMatcher, Target)],
-    weights: Option<&Weights>,
-) -> Result<Plan> {
-    let mut plan = targeted(entry, base, rules);
+/// Refuses options that could change nothing.
+fn check_used(args: &PackArgs, target: Target) -> Result<()> {
+    let unused = |option: &str, what: &str| {
+        Err(Failure::usage(format!(
+            "{option} changes nothing: {what}; leave it out, or give targets by --rule"
+        )))
+    };
+    if !args.rules.is_empty() {
+        return Ok(());
+    }
+    match target {
+        Target::Lossless if !matches!(&*args.transform, "auto" | "none") => {
+            unused("--transform", "--lossless codes the values' bits")
+        }
+        Target::Lossless if args.importance.is_some() => {
+            unused("--importance", "--lossless makes no error to weigh")
+        }
+        Target::MaxAbs(_) if args.importance.is_some() => {
+            unused("--importance", "--max-abs bounds the errors of all columns alike")
+        }
+        _ => Ok(()),
+    }
+}
+
+fn plan(entry: &Entry, base: &Encoding, ruled: Option<Target>, weights: Option<&Weights>) -> Result<Plan> {
+    let mut plan = targeted(entry, base, ruled);
     if let (Some(weights), true) = (weights, plan.encoding.target != Target::Lossless) {
         plan.encoding.importance = weights.of(entry)?;
     }
@@ -170,11 +183,11 @@ fn plan(
 }
 
 /// The plan without importance.
-fn targeted(entry: &Entry, base: &Encoding, rules: &[(GlobMatcher, Target)]) -> Plan {
+fn targeted(entry: &Entry, base: &Encoding, ruled: Option<Target>) -> Plan {
     let mut encoding = base.clone();
-    if let Some((_, target)) = rules.iter().rev().find(|(glob, _)| glob.is_match(&entry.name)) {
+    if let Some(target) = ruled {
         // Asked for by name: small or not, this is what is wanted.
-        encoding.target = *target;
+        encoding.target = target;
         encoding.keep_small = false;
         return Plan { encoding, shares: false, ruled: true };
     }

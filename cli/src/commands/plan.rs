@@ -42,6 +42,8 @@ pub(crate) fn run(args: &PlanArgs) -> Result<()> {
         workspace: args.decode,
         workers: args.workers.into(),
     };
+    let too_large = |reason| Failure { status: 5, message: format!("{}: {reason}", args.model.display()) };
+    demand.check(&config).map_err(too_large)?;
     let devices = place(&config, &demand, &capacities);
     let fits = fits(&devices);
     let most = if fits && context == config.most_tokens() {

@@ -4,12 +4,13 @@ use std::time::Instant;
 
 use telecine::{Codec, CodecId, CoreError, Encoding, Error, Limits, Pick, Role, Target, Tensor};
 
-use crate::args::{SweepArgs, glob, use_jobs};
+use crate::args::{SweepArgs, use_jobs};
 use crate::failure::{Failure, Result};
 use crate::input::{Entry, Model, kind};
 use crate::output::{AtomicFile, check_free};
 use crate::report::{self, Curve, Point, SweepData, TensorCurve};
 use crate::screen;
+use crate::select::chosen;
 
 pub(crate) fn run(args: &SweepArgs) -> Result<()> {
     for path in std::iter::once(&args.output).chain(&args.json) {
@@ -36,7 +37,7 @@ pub(crate) fn run(args: &SweepArgs) -> Result<()> {
         let tensor = data.tensor(entry)?;
         let mut curves = Vec::new();
         for (id, backend) in &codecs {
-            bar.set_message(format!("{} {id}", entry.name));
+            bar.set_message(screen::name(&format!("{} {id}", entry.name)));
             let mut points = Vec::new();
             for &bits in &args.bits {
                 screen::check_stop().map_err(|error| screen::or_stopped(error.into()))?;
@@ -54,7 +55,7 @@ pub(crate) fn run(args: &SweepArgs) -> Result<()> {
     }
     bar.finish_and_clear();
     let names: Vec<String> = args.inputs.iter().map(|path| path.display().to_string()).collect();
-    let command = std::env::args().collect::<Vec<_>>().join(" ");
+    let command = screen::command_line();
     let title = "Rate and distortion of tensor codecs".to_owned();
     let data = SweepData { title, source: names.join(", "), command, tensors };
     if let Some(path) = &args.json {
@@ -66,7 +67,8 @@ pub(crate) fn run(args: &SweepArgs) -> Result<()> {
     let mut file = AtomicFile::create(&args.output, args.force)?;
     file.write(report::render(&data).as_bytes())?;
     file.finish()?;
-    eprintln!("{} tensors, {} codecs: {}", data.tensors.len(), codecs.len(), args.output.display());
+    let output = args.output.display();
+    screen::say(&format!("{} tensors, {} codecs: {output}", data.tensors.len(), codecs.len()));
     Ok(())
 }
 
@@ -90,13 +92,12 @@ fn codecs(codec: &Codec, asked: &[String]) -> Result<Vec<(CodecId, String)>> {
 
 /// The tensors to measure: floating point, not kept for being small, and named as wanted.
 fn select<'m>(model: &'m Model, args: &SweepArgs) -> Result<Vec<&'m Entry>> {
-    let pattern = args.tensor.as_deref().map(glob).transpose()?;
+    let chosen = chosen("--tensor", args.tensor.as_deref(), &model.names())?;
     let small = Encoding::new(Target::Bits(1.0));
-    let fits = |entry: &&Entry| {
-        let named = pattern.as_ref().is_none_or(|glob| glob.is_match(&entry.name));
-        named && entry.dtype.is_float() && !small.keeps_small(&entry.shape)
-    };
-    let wanted: Vec<_> = model.entries().iter().filter(fits).collect();
+    let fits = |entry: &Entry| entry.dtype.is_float() && !small.keeps_small(&entry.shape);
+    let entries = model.entries().iter().zip(chosen);
+    let wanted: Vec<_> =
+        entries.filter(|(entry, chosen)| *chosen && fits(entry)).map(|pair| pair.0).collect();
     if wanted.is_empty() {
         return Err(Failure::usage("no tensor to measure: small ones and integers are left out".to_owned()));
     }

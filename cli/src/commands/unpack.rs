@@ -6,10 +6,11 @@ use std::time::Instant;
 use serde::Serialize;
 use telecine::{DType, Limits, MatrixShape, Reader, TensorEntry, default_registry};
 
-use crate::args::{UnpackArgs, glob, use_jobs};
+use crate::args::{UnpackArgs, use_jobs};
 use crate::failure::{Failure, Result};
 use crate::output::{AtomicFile, check_free, npy_header, safetensors_header};
 use crate::screen::{self, Table};
+use crate::select::chosen;
 
 #[derive(Serialize)]
 struct Report {
@@ -70,7 +71,7 @@ pub(crate) fn run(args: &UnpackArgs) -> Result<()> {
     let bar = screen::progress(wanted.iter().map(|entry| entry.values).sum());
     let mut tensors = Vec::with_capacity(wanted.len());
     for (entry, shape) in wanted.iter().zip(&shapes) {
-        bar.set_message(entry.meta.name.clone());
+        bar.set_message(screen::name(&entry.meta.name));
         let begun = Instant::now();
         let bytes = write_one(&reader, entry, rows.as_ref(), &mut file)
             .map_err(|failure| screen::or_stopped(failure.about(format!("tensor {:?}", entry.meta.name))))?;
@@ -92,21 +93,17 @@ pub(crate) fn run(args: &UnpackArgs) -> Result<()> {
 }
 
 fn select<'c>(reader: &'c Reader<'_>, args: &UnpackArgs) -> Result<Vec<&'c TensorEntry>> {
-    let pattern = args.tensor.as_deref().map(glob).transpose()?;
-    let fits = |entry: &&TensorEntry| pattern.as_ref().is_none_or(|glob| glob.is_match(&entry.meta.name));
-    let wanted: Vec<_> = reader.tensors().filter(fits).collect();
-    if wanted.is_empty() && args.tensor.is_some() {
-        let pattern = args.tensor.as_deref().unwrap_or_default();
-        return Err(Failure::usage(format!("{}: no tensor's name fits {pattern:?}", args.input.display())));
-    }
-    Ok(wanted)
+    let names: Vec<&str> = reader.tensors().map(|entry| &*entry.meta.name).collect();
+    let chosen = chosen("--tensor", args.tensor.as_deref(), &names)
+        .map_err(|failure| failure.about(args.input.display()))?;
+    Ok(reader.tensors().zip(chosen).filter(|(_, chosen)| *chosen).map(|(entry, _)| entry).collect())
 }
 
 fn parse_rows(text: &str) -> Result<Range<u64>> {
-    let wrong = || Failure::usage(format!("--rows {text:?} is not written as A..B, with A at most B"));
+    let wrong = || Failure::usage(format!("--rows {text:?} is not written as A..B, with A below B"));
     let (start, end) = text.split_once("..").ok_or_else(wrong)?;
     let rows = start.parse().map_err(|_| wrong())?..end.parse().map_err(|_| wrong())?;
-    if rows.start <= rows.end { Ok(rows) } else { Err(wrong()) }
+    if rows.start < rows.end { Ok(rows) } else { Err(wrong()) }
 }
 
 /// The shape that comes out: the tensor's own, or the rows of its matrix view.

@@ -1,6 +1,6 @@
 //! Weights of columns, by tensor name: the file of `pack --importance`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -16,14 +16,17 @@ pub struct Weights {
 }
 
 impl Weights {
-    /// Opens the file; one whose names are all foreign to the model was made for another.
+    /// Opens the file; a vector that no tensor of the model is named as was meant for another.
     pub fn open(path: &Path, model: &Model, limits: &Limits) -> Result<Self> {
         let vectors = Model::open(&[path.to_owned()], limits)?;
         let names = vectors.entries().iter().enumerate();
         let by_name: HashMap<_, _> = names.map(|(at, entry)| (entry.name.clone(), at)).collect();
-        if !model.entries().iter().any(|entry| by_name.contains_key(&entry.name)) {
-            let message =
-                format!("{}: none of its vectors is named as a tensor of the input", path.display());
+        let names: HashSet<&str> = model.names().into_iter().collect();
+        if vectors.entries().is_empty() {
+            return Err(Failure::usage(format!("{}: it holds no vectors", path.display())));
+        }
+        if let Some(foreign) = vectors.entries().iter().find(|vector| !names.contains(&*vector.name)) {
+            let message = format!("{}: no tensor of the input is named {:?}", path.display(), foreign.name);
             return Err(Failure::usage(message));
         }
         Ok(Self { vectors, by_name })

@@ -162,6 +162,11 @@ impl Model {
         &self.entries
     }
 
+    /// Their names.
+    pub fn names(&self) -> Vec<&str> {
+        self.entries.iter().map(|entry| &*entry.name).collect()
+    }
+
     /// Refuses an output that is one of the files read: with it, the only copy of the tensors might go.
     ///
     /// # Errors

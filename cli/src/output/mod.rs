@@ -47,7 +47,11 @@ impl AtomicFile {
         let file = file.into_inner().map_err(|error| failed(error.error()))?;
         file.as_file().sync_all().map_err(|error| failed(&error))?;
         let renamed = if overwrite { file.persist(&path) } else { file.persist_noclobber(&path) };
-        renamed.map(|_| ()).map_err(|error| failed(&error.error))
+        renamed.map(|_| ()).map_err(|error| match error.error.kind() {
+            // Somebody else was faster.
+            std::io::ErrorKind::AlreadyExists => taken(&path),
+            _ => failed(&error.error),
+        })
     }
 }
 
@@ -57,7 +61,33 @@ pub(crate) fn check_free(path: &Path, overwrite: bool) -> Result<()> {
         return Err(Failure::usage(format!("{} is a folder; name a file in it", path.display())));
     }
     if !overwrite && path.symlink_metadata().is_ok() {
-        return Err(Failure::usage(format!("{} exists already; --force overwrites it", path.display())));
+        return Err(taken(path));
     }
     Ok(())
+}
+
+fn taken(path: &Path) -> Failure {
+    Failure::usage(format!("{} exists already; --force overwrites it", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
+    use super::*;
+
+    #[test]
+    fn who_loses_a_race_is_told_as_who_comes_too_late() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out.npy");
+        let mut file = AtomicFile::create(&path, false).unwrap();
+        file.write(b"mine").unwrap();
+        std::fs::write(&path, b"theirs").unwrap();
+        let failure = file.finish().unwrap_err();
+        assert!(failure.status == 2 && failure.message.contains("--force"), "{failure:?}");
+        assert_eq!(std::fs::read(&path).unwrap(), b"theirs");
+        let late = telecine::FileWriter::create(&folder.path().join("x.arrow"), false).unwrap();
+        std::fs::write(folder.path().join("x.arrow"), b"theirs").unwrap();
+        assert_eq!(Failure::from(late.finish().unwrap_err()).status, 2);
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 2);
+    }
 }

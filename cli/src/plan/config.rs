@@ -38,9 +38,9 @@ const MOST: u64 = 1 << 24;
 
 impl ModelConfig {
     pub(crate) fn read(path: &Path) -> Result<Self> {
-        let text =
-            std::fs::read_to_string(path).map_err(|error| Failure::io(path, "cannot be read", &error))?;
-        Self::parse(&text).map_err(|reason| Failure::damaged(path, reason))
+        let bytes = std::fs::read(path).map_err(|error| Failure::io(path, "cannot be read", &error))?;
+        let text = std::str::from_utf8(&bytes).map_err(|error| Failure::damaged(path, error))?;
+        Self::parse(text).map_err(|reason| Failure::damaged(path, reason))
     }
 
     fn parse(text: &str) -> std::result::Result<Self, String> {
@@ -71,6 +71,17 @@ impl ModelConfig {
             return Err(format!("{heads} attention heads do not divide into {kv} groups"));
         }
         Ok(config)
+    }
+
+    /// Values of all weights, keys and values of a token in all layers, and values of a token at work, however large.
+    pub(crate) fn totals(&self) -> (u128, u128, u128) {
+        let wide = |number: u64| u128::from(number);
+        let (hidden, layers) = (wide(self.hidden_size), wide(self.num_hidden_layers));
+        let queries = wide(self.num_attention_heads) * wide(self.head());
+        let kv = 2 * wide(self.kv_heads()) * wide(self.head());
+        let layer = hidden * (2 * queries + kv + 3 * wide(self.intermediate_size) + 2);
+        let token = 2 * hidden + (2 * queries + kv).max(2 * wide(self.intermediate_size));
+        (layers * layer + (2 * wide(self.vocab_size) + 1) * hidden, layers * kv, token)
     }
 
     fn kv_heads(&self) -> u64 {
@@ -153,6 +164,13 @@ pub(super) mod tests {
         let all = 80 * (config.layer_values() + config.norm_values()) + 2 * config.embedding_values() + 8192;
         assert_eq!(all, 70_553_706_496);
         assert_eq!(config.kv_width(), 1024);
+    }
+
+    #[test]
+    fn totals_are_sums_of_the_parts() {
+        let config = llama_70b();
+        let token = u128::from(config.token_values());
+        assert_eq!(config.totals(), (70_553_706_496, 80 * 2 * 1024, token));
     }
 
     #[test]

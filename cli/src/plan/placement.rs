@@ -90,7 +90,31 @@ fn bytes(values: u64, bits: f64) -> u64 {
     (values as f64 * bits / 8.0).ceil() as u64
 }
 
+/// Most bytes that are planned: what f64 counts exactly.
+const MOST_BYTES: u128 = 1 << 53;
+
 impl Demand {
+    /// Checks that all sizes, at any context that the model takes, stay within what is counted.
+    ///
+    /// # Errors
+    /// The number of bytes, where it is too large.
+    pub(crate) fn check(&self, config: &ModelConfig) -> Result<(), String> {
+        let (weights, kv, token) = config.totals();
+        // No rate is above 64 bits, which is 8 bytes; what is decoded at a time is a part of either, in bf16.
+        let cache = kv * u128::from(config.most_tokens() + 1);
+        let bytes = 10 * weights
+            + 8 * cache * u128::from(self.batch)
+            + 2 * cache
+            + 2 * token * u128::from(self.step)
+            + 4 * u128::from(self.batch) * u128::from(config.vocabulary())
+            + u128::from(self.workers * WORKER_BYTES)
+                * u128::from(Encoding::new(Target::Lossless).chunk_values);
+        if bytes <= MOST_BYTES {
+            return Ok(());
+        }
+        Err(format!("about {bytes} bytes at the longest context: {MOST_BYTES} are the most that is planned"))
+    }
+
     fn layer_weights(&self, config: &ModelConfig) -> u64 {
         bytes(config.layer_values(), self.rates.weights) + PLAIN * config.norm_values()
     }
@@ -219,6 +243,14 @@ mod tests {
         assert!(fits(&place(&config, &at_most, &gib)));
         let beyond = Demand { context: most + 1, ..at_most };
         assert!(!fits(&place(&config, &beyond, &gib)));
+    }
+
+    #[test]
+    fn sizes_beyond_what_is_counted_are_refused() {
+        let config = llama_70b();
+        assert!(demand(Workspace::Tensor).check(&config).is_ok());
+        let crowd = Demand { batch: 65_535, ..demand(Workspace::Tensor) };
+        assert!(crowd.check(&config).unwrap_err().contains("bytes"));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::side::{Head, Numbers};
 use crate::tile::Tiling;
 use crate::{
     Basis, Chain, CodecId, CodedChunk, DType, Decoder, Error, GroupSpec, Limits, MatrixShape, Pick, Registry,
-    Result, Role, TensorBuf, TensorMeta, bitcast, count_values, exact,
+    Result, Role, TensorBuf, TensorMeta, Unavailable, bitcast, count_values, exact,
 };
 
 /// Decodes chunks one after the other, with buffers and codec contexts that are kept between them.
@@ -43,8 +43,8 @@ impl<'r> ChunkDecoder<'r> {
     ///
     /// # Errors
     /// [`Error::Invalid`] for an `out` of the wrong length, [`Error::Unavailable`] when no backend decodes the codec
-    /// here, [`Error::Corrupt`] and [`Error::Limit`] for what the chunk says (a basis that is not among `bases` too),
-    /// [`Error::Unsupported`] for a transform that this build does not know.
+    /// here and for a transform that this build does not know, [`Error::Corrupt`] and [`Error::Limit`] for what the chunk
+    /// says (a basis that is not among `bases` too).
     pub fn decode(&mut self, dtype: DType, chunk: &CodedChunk<'_>, out: &mut [u8]) -> Result<()> {
         Limits::check("values of a chunk", chunk.values, self.limits.chunk_values)?;
         Limits::check("bytes of a packet", chunk.bytes(), self.limits.packet_bytes)?;
@@ -128,6 +128,7 @@ impl<'r> ChunkDecoder<'r> {
 fn stated_by_the_chunk(error: Error) -> Error {
     match error {
         Error::Invalid(reason) => Error::corrupt(format!("a chunk's transform: {reason}")),
+        Error::Unsupported(what) => Unavailable::Newer { what }.into(),
         other => other,
     }
 }

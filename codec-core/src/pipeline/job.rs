@@ -100,9 +100,19 @@ impl<'j, 'a> Job<'j, 'a> {
         sources.par_iter().map(code).collect()
     }
 
-    /// The codec of lossy targets: the one asked for, or `tns1`.
+    /// The codec of lossy targets: the one asked for, or the registry's first that works here.
     pub(super) fn lossy_codec(&self) -> Result<Codec> {
-        self.codec(self.asked_codec()?.unwrap_or(CodecId::NATIVE))
+        if let Some(id) = self.asked_codec()? {
+            return self.codec(id);
+        }
+        let mut failed = None;
+        for id in self.registry.defaults(false) {
+            match self.codec(id) {
+                Ok(codec) => return Ok(codec),
+                Err(error) => failed = failed.or(Some(error)),
+            }
+        }
+        Err(failed.unwrap_or_else(|| Error::unsupported("this registry holds no codec for a lossy target")))
     }
 
     /// The codecs among which a lossless coding chooses.
@@ -129,15 +139,15 @@ impl<'j, 'a> Job<'j, 'a> {
             }
             // A small tensor, or an error below what the codec reaches: any codec that can.
         }
-        let codecs: Vec<Codec> = [CodecId::NATIVE, CodecId::ZSTD, CodecId::RAW]
+        let codecs: Vec<Codec> = self
+            .registry
+            .defaults(true)
             .into_iter()
             .filter_map(|id| self.codec(id).ok())
             .filter(|codec| codec.encoder.info().capabilities.lossless)
             .collect();
         if codecs.is_empty() {
-            return Err(Error::unsupported(
-                "this registry holds none of the lossless codecs tns1, zstd, raw0",
-            ));
+            return Err(Error::unsupported("this registry holds no lossless codec that works here"));
         }
         Ok(codecs)
     }
@@ -147,10 +157,8 @@ impl<'j, 'a> Job<'j, 'a> {
         if let Some(id) = self.encoding.codec {
             return Ok(Some(id));
         }
-        let named = self.registry.list().into_iter().find(|listing| listing.name == name);
-        named
-            .map(|listing| Some(listing.codec))
-            .ok_or_else(|| Error::invalid(format!("no backend is named {name}")))
+        let named = self.registry.named(name).map(Some);
+        named.ok_or_else(|| Error::invalid(format!("no backend is named {name}")))
     }
 
     fn codec(&self, id: CodecId) -> Result<Codec> {

@@ -31,7 +31,7 @@ use crate::{Basis, CodecId, Effort, Importance, Limits, SideEffects, Target, Tra
 pub struct Encoding {
     /// What is wanted.
     pub target: Target,
-    /// The bitstream; `None` lets the library choose (`tns1`, or for lossless the smaller of `tns1` and `zstd`).
+    /// The bitstream; `None` takes the registry's first with a step, or for lossless the one that makes a sample smallest.
     pub codec: Option<CodecId>,
     /// The name of the one backend to use; `None` takes the first of the codec that works here.
     pub backend: Option<String>,

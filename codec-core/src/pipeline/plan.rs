@@ -220,10 +220,10 @@ fn chains(job: &Job<'_, '_>) -> Result<Vec<Chain>> {
     let mut chains = candidates(to_usize(rows.end - rows.start), to_usize(job.matrix.cols));
     for basis in &job.encoding.bases {
         if basis.cols() as u64 == job.matrix.cols {
-            let klt = Transform::Klt { basis: basis.clone() };
-            chains.push(Chain { steps: vec![klt.clone()] });
-            chains.push(Chain { steps: vec![Transform::Centre, klt.clone()] });
-            chains.push(Chain { steps: vec![Transform::Centre, klt, Transform::Dct { block: 8 }] });
+            let klt = Transform::klt(basis.clone());
+            chains.push(Chain::new(vec![klt.clone()])?);
+            chains.push(Chain::new(vec![Transform::centre(), klt.clone()])?);
+            chains.push(Chain::new(vec![Transform::centre(), klt, Transform::dct(8)?])?);
         }
     }
     if let Some(importance) = &job.encoding.importance

@@ -4,63 +4,89 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::{Basis, centre, column_scale, dct, hadamard, row_scale};
-use crate::{Error, Importance, Result};
+use crate::{Error, Importance, Limits, Result};
 
 /// One reversible linear step on a chunk of `rows` × `cols` values.
 ///
-/// The text form is a name, the version of its definition, and parameters: `dct@1(32)`. Names are never reused; a
-/// definition that changes takes the next version.
+/// Made by its constructors, which take nothing that a reader would refuse. The text form is a name, the version of its
+/// definition, and parameters: `dct@1(32)`. Names are never reused; a definition that changes takes the next version.
 #[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub enum Transform {
-    /// `centre@1`: columns less their means over the chunk.
+pub struct Transform(Step);
+
+#[derive(Debug, Clone, PartialEq)]
+enum Step {
     Centre,
-    /// `row-scale@1`: rows over their rms. Not orthonormal.
     RowScale,
-    /// `column-scale@1`: columns over scales that are larger the less a column counts. Not orthonormal.
-    ///
-    /// [`Encoding::importance`](crate::Encoding::importance) puts it in front of a chain.
-    ColumnScale {
-        /// What the scales follow from; `None` in a chain read from text, which finds them in the side information and
-        /// can only undo.
-        importance: Option<Arc<Importance>>,
-    },
-    /// `hadamard@1(block,seed)`: random signs, then Walsh–Hadamard on blocks of each row.
+    /// What the scales follow from; `None` in a chain read from text, which finds them in the side information and can
+    /// only undo.
+    ColumnScale(Option<Arc<Importance>>),
     Hadamard {
-        /// Values of a block, a power of two from 2 to 65,536.
-        block: u32,
-        /// Seed of the signs.
+        block: usize,
         seed: u64,
     },
-    /// `dct@1(block)`: DCT-II along the rows axis in blocks of rows.
     Dct {
-        /// Rows of a block: 8, 16, 32 or 64.
-        block: u32,
+        block: usize,
     },
-    /// `klt@1(id)`: rows rotated by a basis; the id is its hash in 16 hexadecimal digits.
-    Klt {
-        /// The basis.
-        basis: Arc<Basis>,
-    },
+    Klt(Arc<Basis>),
 }
 
 impl Transform {
+    /// `centre@1`: columns less their means over the chunk.
+    pub fn centre() -> Self {
+        Self(Step::Centre)
+    }
+
+    /// `row-scale@1`: rows over their rms. Not orthonormal.
+    pub fn row_scale() -> Self {
+        Self(Step::RowScale)
+    }
+
+    /// `column-scale@1`: columns over scales that are larger the less a column counts. Not orthonormal.
+    ///
+    /// [`Encoding::importance`](crate::Encoding::importance) puts it in front of a chain.
+    pub fn column_scale(importance: Arc<Importance>) -> Self {
+        Self(Step::ColumnScale(Some(importance)))
+    }
+
+    /// `hadamard@1(block,seed)`: random signs from the seed, then Walsh–Hadamard on blocks of each row.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a block that is not a power of two from 2 to 65,536 values.
+    pub fn hadamard(block: u32, seed: u64) -> Result<Self> {
+        if block.is_power_of_two() && (2..=65_536).contains(&block) {
+            return Ok(Self(Step::Hadamard { block: block as usize, seed }));
+        }
+        Err(Error::invalid(format!("hadamard block {block} is not a power of two from 2 to 65536")))
+    }
+
+    /// `dct@1(block)`: DCT-II along the rows axis in blocks of rows.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a block other than 8, 16, 32 and 64 rows.
+    pub fn dct(block: u32) -> Result<Self> {
+        if [8, 16, 32, 64].contains(&block) {
+            return Ok(Self(Step::Dct { block: block as usize }));
+        }
+        Err(Error::invalid(format!("dct block {block} is not 8, 16, 32 or 64")))
+    }
+
+    /// `klt@1(id)`: rows rotated by a basis; the id is its hash in 16 hexadecimal digits.
+    pub fn klt(basis: Arc<Basis>) -> Self {
+        Self(Step::Klt(basis))
+    }
+
+    /// The basis that it rotates rows by, if it does.
+    pub fn basis(&self) -> Option<&Arc<Basis>> {
+        match &self.0 {
+            Step::Klt(basis) => Some(basis),
+            _ => None,
+        }
+    }
+
     /// Whether it keeps sums of squares, up to rounding.
     pub fn is_orthonormal(&self) -> bool {
         // Centring moves the origin and keeps distances, which is what matters for errors.
-        !matches!(self, Self::RowScale | Self::ColumnScale { .. })
-    }
-
-    fn check(&self) -> Result<()> {
-        match self {
-            Self::Hadamard { block, .. } if !(block.is_power_of_two() && (2..=65_536).contains(block)) => {
-                Err(Error::invalid(format!("hadamard block {block} is not a power of two from 2 to 65536")))
-            }
-            Self::Dct { block } if ![8, 16, 32, 64].contains(block) => {
-                Err(Error::invalid(format!("dct block {block} is not 8, 16, 32 or 64")))
-            }
-            _ => Ok(()),
-        }
+        !matches!(self.0, Step::RowScale | Step::ColumnScale(_))
     }
 
     /// Parses one step; the version and, for all but `klt`, the parameters may be left out.
@@ -77,51 +103,49 @@ impl Transform {
                 "transform {name} of version {version} is newer than this build, which knows version 1: upgrade"
             )));
         }
-        let parameters: Vec<&str> = parameters.split(',').map(str::trim).filter(|p| !p.is_empty()).collect();
+        let parameters = self::parameters(parameters);
         let number = |at: usize, default: u64| -> Result<u64> {
             parameters.get(at).map_or(Ok(default), |text| text.parse().map_err(|_| wrong()))
         };
         let small = |n: u64| u32::try_from(n).map_err(|_| wrong());
         let (transform, most) = match name {
-            "centre" => (Self::Centre, 0),
-            "row-scale" => (Self::RowScale, 0),
-            "column-scale" => (Self::ColumnScale { importance: None }, 0),
-            "hadamard" => (Self::Hadamard { block: small(number(0, 128)?)?, seed: number(1, 0)? }, 2),
-            "dct" => (Self::Dct { block: small(number(0, 32)?)? }, 1),
+            "centre" => (Self::centre(), 0),
+            "row-scale" => (Self::row_scale(), 0),
+            "column-scale" => (Self(Step::ColumnScale(None)), 0),
+            "hadamard" => (Self::hadamard(small(number(0, 128)?)?, number(1, 0)?)?, 2),
+            "dct" => (Self::dct(small(number(0, 32)?)?)?, 1),
             "klt" => {
-                let id =
-                    parameters.first().and_then(|id| u64::from_str_radix(id, 16).ok()).ok_or_else(wrong)?;
+                let id = parameters.first().and_then(|id| basis_id(id)).ok_or_else(wrong)?;
                 let basis =
                     bases(id).ok_or_else(|| Error::invalid(format!("no basis {id:016x} is at hand")))?;
-                (Self::Klt { basis }, 1)
+                (Self::klt(basis), 1)
             }
             _ => {
                 return Err(Error::unsupported(format!(
-                    "transform {name:?} is none of centre, row-scale, column-scale, hadamard, dct, klt"
+                    "transform {name:?} is none that this release knows: centre, row-scale, column-scale, hadamard, dct, klt"
                 )));
             }
         };
         if parameters.len() > most {
             return Err(wrong());
         }
-        transform.check()?;
         Ok(transform)
     }
 
     fn forward(&self, values: &mut [f32], cols: usize, step: f32, side: &mut Vec<u8>) -> Result<()> {
-        match self {
-            Self::Centre => centre::forward(values, cols, side),
-            Self::RowScale => row_scale::forward(values, cols, side),
-            Self::ColumnScale { importance } => {
+        match &self.0 {
+            Step::Centre => centre::forward(values, cols, side),
+            Step::RowScale => row_scale::forward(values, cols, side),
+            Step::ColumnScale(importance) => {
                 let importance = importance.as_ref().ok_or_else(|| {
                     Error::invalid(format!("{self} follows from importance: give weights, and no {self}"))
                 })?;
                 importance.check(cols as u64)?;
                 column_scale::forward(values, importance, step, side);
             }
-            Self::Hadamard { block, seed } => hadamard::forward(values, cols, *block as usize, *seed),
-            Self::Dct { block } => dct::forward(values, cols, *block as usize),
-            Self::Klt { basis } => {
+            Step::Hadamard { block, seed } => hadamard::forward(values, cols, *block, *seed),
+            Step::Dct { block } => dct::forward(values, cols, *block),
+            Step::Klt(basis) => {
                 fits(basis, cols)?;
                 basis.forward(values);
             }
@@ -130,19 +154,29 @@ impl Transform {
     }
 
     fn inverse(&self, values: &mut [f32], rows: usize, cols: usize, side: &mut &[u8]) -> Result<()> {
-        match self {
-            Self::Centre => centre::inverse(values, cols, side)?,
-            Self::RowScale => row_scale::inverse(values, rows, cols, side)?,
-            Self::ColumnScale { .. } => column_scale::inverse(values, cols, side)?,
-            Self::Hadamard { block, seed } => hadamard::inverse(values, cols, *block as usize, *seed),
-            Self::Dct { block } => dct::inverse(values, cols, *block as usize),
-            Self::Klt { basis } => {
+        match &self.0 {
+            Step::Centre => centre::inverse(values, cols, side)?,
+            Step::RowScale => row_scale::inverse(values, rows, cols, side)?,
+            Step::ColumnScale(_) => column_scale::inverse(values, cols, side)?,
+            Step::Hadamard { block, seed } => hadamard::inverse(values, cols, *block, *seed),
+            Step::Dct { block } => dct::inverse(values, cols, *block),
+            Step::Klt(basis) => {
                 fits(basis, cols)?;
                 basis.inverse(values);
             }
         }
         Ok(())
     }
+}
+
+/// What stands between commas.
+fn parameters(text: &str) -> Vec<&str> {
+    text.split(',').map(str::trim).filter(|parameter| !parameter.is_empty()).collect()
+}
+
+/// A basis' id from its hexadecimal digits.
+fn basis_id(digits: &str) -> Option<u64> {
+    u64::from_str_radix(digits, 16).ok()
 }
 
 fn fits(basis: &Basis, cols: usize) -> Result<()> {
@@ -154,13 +188,13 @@ fn fits(basis: &Basis, cols: usize) -> Result<()> {
 
 impl fmt::Display for Transform {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Centre => f.write_str("centre@1"),
-            Self::RowScale => f.write_str("row-scale@1"),
-            Self::ColumnScale { .. } => f.write_str("column-scale@1"),
-            Self::Hadamard { block, seed } => write!(f, "hadamard@1({block},{seed})"),
-            Self::Dct { block } => write!(f, "dct@1({block})"),
-            Self::Klt { basis } => write!(f, "klt@1({:016x})", basis.id()),
+        match &self.0 {
+            Step::Centre => f.write_str("centre@1"),
+            Step::RowScale => f.write_str("row-scale@1"),
+            Step::ColumnScale(_) => f.write_str("column-scale@1"),
+            Step::Hadamard { block, seed } => write!(f, "hadamard@1({block},{seed})"),
+            Step::Dct { block } => write!(f, "dct@1({block})"),
+            Step::Klt(basis) => write!(f, "klt@1({:016x})", basis.id()),
         }
     }
 }
@@ -168,11 +202,51 @@ impl fmt::Display for Transform {
 /// A chain of transforms, applied first to last; the empty chain changes nothing.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Chain {
-    /// The steps.
-    pub steps: Vec<Transform>,
+    steps: Vec<Transform>,
 }
 
+/// Steps of a chain, at most.
+const MOST_STEPS: usize = 8;
+
 impl Chain {
+    /// A chain of these steps.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for more than 8 steps, [`Error::Limit`] for bases of more than
+    /// [`Limits::basis_values`] in the default limits together.
+    pub fn new(steps: Vec<Transform>) -> Result<Self> {
+        if steps.len() > MOST_STEPS {
+            return Err(Error::invalid(format!(
+                "{} transforms in one chain, {MOST_STEPS} are the most",
+                steps.len()
+            )));
+        }
+        let values = steps.iter().filter_map(Transform::basis).map(|basis| basis.values().len() as u64).sum();
+        Limits::check("values of a chain's bases", values, Limits::DEFAULT.basis_values)?;
+        Ok(Self { steps })
+    }
+
+    /// The steps, first to last.
+    pub fn steps(&self) -> &[Transform] {
+        &self.steps
+    }
+
+    /// Whether it changes nothing.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty()
+    }
+
+    /// The ids of the bases that a chain in text form names, each once; text that is no chain may name any.
+    pub fn basis_ids(text: &str) -> Vec<u64> {
+        let mut ids = Vec::new();
+        for step in text.split('+').take(MOST_STEPS) {
+            let id = step.trim().strip_prefix("klt").and_then(|rest| rest.split_once('('));
+            let id = id.and_then(|(_, rest)| basis_id(parameters(rest.strip_suffix(')')?).first()?));
+            ids.extend(id.filter(|id| !ids.contains(id)));
+        }
+        ids
+    }
+
     /// Reads what [`Display`](fmt::Display) writes: `none`, or steps joined by `+`, such as `centre@1+dct@1(32)`.
     ///
     /// `bases` finds the basis of a KLT by its id.
@@ -186,34 +260,16 @@ impl Chain {
         }
         let steps =
             text.split('+').map(|step| Transform::parse(step.trim(), bases)).collect::<Result<Vec<_>>>()?;
-        let chain = Self { steps };
-        chain.check_len()?;
-        Ok(chain)
-    }
-
-    fn check_len(&self) -> Result<()> {
-        if self.steps.len() > 8 {
-            return Err(Error::invalid(format!(
-                "{} transforms in one chain, 8 are the most",
-                self.steps.len()
-            )));
-        }
-        Ok(())
+        Self::new(steps)
     }
 
     /// This chain behind a scaling of the columns by importance, which is left out where it would change nothing.
     pub(crate) fn behind_importance(&self, importance: &Arc<Importance>) -> Result<Self> {
-        let mut chain = self.clone();
+        let mut steps = self.steps.clone();
         if !importance.is_uniform() {
-            chain.steps.insert(0, Transform::ColumnScale { importance: Some(importance.clone()) });
+            steps.insert(0, Transform::column_scale(importance.clone()));
         }
-        chain.check_len()?;
-        Ok(chain)
-    }
-
-    /// Whether there is no step.
-    pub fn is_empty(&self) -> bool {
-        self.steps.is_empty()
+        Self::new(steps)
     }
 
     /// Whether errors keep their size through the inverse, up to rounding.
@@ -259,11 +315,11 @@ impl Chain {
 impl Transform {
     /// Takes this step's parameters off the front of `side`.
     fn take_parameters<'s>(&self, rows: usize, cols: usize, side: &mut &'s [u8]) -> Result<&'s [u8]> {
-        let len = match self {
-            Self::Centre => 4 + cols,
-            Self::RowScale => rows,
-            Self::ColumnScale { .. } => cols,
-            Self::Hadamard { .. } | Self::Dct { .. } | Self::Klt { .. } => 0,
+        let len = match &self.0 {
+            Step::Centre => 4 + cols,
+            Step::RowScale => rows,
+            Step::ColumnScale(_) => cols,
+            Step::Hadamard { .. } | Step::Dct { .. } | Step::Klt(_) => 0,
         };
         let (part, rest) = side.split_at_checked(len).ok_or_else(|| {
             Error::corrupt(format!("side information ends within the parameters of {self}"))
@@ -309,17 +365,18 @@ pub enum TransformChoice {
 pub fn candidates(rows: usize, cols: usize) -> Vec<Chain> {
     let mut chains = vec![Vec::new()];
     if cols >= 2 && rows >= 16 {
-        chains.push(vec![Transform::Centre]);
+        chains.push(vec![Step::Centre]);
         for block in [8, 32, 64] {
-            if rows >= 2 * block as usize {
-                chains.push(vec![Transform::Centre, Transform::Dct { block }]);
+            if rows >= 2 * block {
+                chains.push(vec![Step::Centre, Step::Dct { block }]);
             }
         }
     }
     if cols >= 16 {
-        chains.push(vec![Transform::Hadamard { block: 128, seed: 0 }]);
+        chains.push(vec![Step::Hadamard { block: 128, seed: 0 }]);
     }
-    chains.into_iter().map(|steps| Chain { steps }).collect()
+    let chain = |steps: Vec<Step>| Chain { steps: steps.into_iter().map(Transform).collect() };
+    chains.into_iter().map(chain).collect()
 }
 
 #[cfg(test)]

@@ -179,6 +179,7 @@ fn miss(target: Target, original: &TensorBuf, back: &TensorBuf) -> Option<String
         }
         Target::Lossless => (original != back).then(|| "it is not exact".to_owned()),
         Target::Bits(_) | Target::Bytes(_) => None,
+        other => Some(format!("no rule knows the target {other}")),
     }
 }
 

@@ -214,8 +214,7 @@ impl<'t> Trial<'t> {
             chunks.push(chunk);
             Ok::<(), Error>(())
         })?;
-        let meta =
-            TensorMeta { name: specimen.name.into(), dtype: original.dtype, shape: original.shape.clone() };
+        let meta = TensorMeta::new(specimen.name, original.dtype, original.shape.clone());
         let rows = MatrixShape::of(&original.shape).rows;
         let back = decode_rows(self.registry, &meta, &chunks, 0..rows, &[], &Limits::default())?;
         let mut chunk_side_effects = SideEffects::default();

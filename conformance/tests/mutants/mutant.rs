@@ -24,7 +24,8 @@ impl Mutant {
     pub(crate) fn new(fault: Fault) -> Self {
         let sound: Arc<dyn Backend> =
             if fault == IsNotStandard { Arc::new(Zstd) } else { Arc::new(Native::default()) };
-        let mut info = BackendInfo { name: "mutant", ..sound.info().clone() };
+        let mut info = sound.info().clone();
+        info.name = "mutant";
         match fault {
             TakesWhatItDisclaims => info.capabilities.depths = &[8, 16],
             PromisesTooMuch => info.capabilities.excess = 0.02,

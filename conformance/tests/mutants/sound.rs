@@ -24,7 +24,8 @@ impl Shaped {
         narrow: impl FnOnce(&mut Capabilities),
     ) -> Arc<dyn Backend> {
         let sound = Native::default();
-        let mut info = BackendInfo { name, encodes, decodes, ..sound.info().clone() };
+        let mut info = sound.info().clone();
+        (info.name, info.encodes, info.decodes) = (name, encodes, decodes);
         narrow(&mut info.capabilities);
         Arc::new(Self { sound, info })
     }

@@ -25,7 +25,7 @@ fn read(path: &Path) -> (Vec<(String, TensorBuf)>, Vec<CodedChunk<'static>>) {
     let named = |name: &str| (name.to_owned(), reader.read(name).unwrap());
     let tensors = reader.tensors().map(|entry| named(&entry.meta.name)).collect();
     let rows = reader.tensors().flat_map(|entry| entry.rows.clone());
-    let chunks = rows.map(|row| owned(reader.container().chunk(row).unwrap())).collect();
+    let chunks = rows.map(|row| reader.container().chunk(row).unwrap().into_owned()).collect();
     (tensors, chunks)
 }
 
@@ -43,15 +43,6 @@ fn read_stream(path: &Path) -> (Vec<(String, TensorBuf)>, Vec<CodedChunk<'static
         tensors.push((meta.name.clone(), tensor));
     }
     (tensors, rows.into_iter().map(|row| row.chunk).collect())
-}
-
-fn owned(chunk: CodedChunk<'_>) -> CodedChunk<'static> {
-    CodedChunk {
-        transform: chunk.transform.into_owned().into(),
-        side: chunk.side.into_owned().into(),
-        packet: chunk.packet.into_owned().into(),
-        ..chunk
-    }
 }
 
 fn shape(shape: &[u64]) -> String {
@@ -133,8 +124,7 @@ fn write(path: &Path, tensors: &[Made]) {
     }
     let mut writer = StreamWriter::new(File::create_new(path).unwrap()).unwrap();
     for Made { name, tensor, encoding } in tensors {
-        let meta =
-            telecine::TensorMeta { name: name.clone(), dtype: tensor.dtype, shape: tensor.shape.clone() };
+        let meta = telecine::TensorMeta::new(name.clone(), tensor.dtype, tensor.shape.clone());
         let target = encoding.target.to_string();
         telecine_core::encode(&registry, &tensor.view().unwrap(), encoding, |chunk| {
             writer.write(&meta, &target, &chunk)

@@ -100,7 +100,7 @@ pub(crate) fn add() {
         encoder.encode(&samples, Quality::Lossless, &mut bytes).unwrap();
         assert!(exercises(&bytes), "{file} does not exercise its feature");
         let decoded = decode(file, spec, &bytes);
-        let GroupSpec { frames, height, width, depth } = spec;
+        let GroupSpec { frames, height, width, depth, .. } = spec;
         let numbers = [frames, height, width, u32::from(depth)].map(|number| number.to_string());
         let tail = [hash_of(&decoded), largest_error(&decoded, &samples).to_string()];
         std::fs::write(&path, &bytes).unwrap();

@@ -36,7 +36,7 @@ fn to(target: Target) -> Encoding {
     let mut encoding = Encoding::new(target);
     encoding.codec = Some(CodecId::ZSTD);
     encoding.keep_small = false;
-    encoding.transform = TransformChoice::Chain(Chain { steps: Vec::new() });
+    encoding.transform = TransformChoice::Chain(Chain::default());
     encoding
 }
 
@@ -198,7 +198,7 @@ fn transforms_1_0() -> Vec<Recipe> {
     let mut klt = through("centre");
     let basis = basis(24);
     klt.bases = vec![basis.clone()];
-    klt.transform = TransformChoice::Chain(Chain { steps: vec![Transform::Klt { basis }] });
+    klt.transform = TransformChoice::Chain(Chain::new(vec![Transform::klt(basis)]).unwrap());
     let mut weighed = through("none");
     let weights: Vec<f32> = (0..24).map(|col| [0.1, 1.0, 4.0, 0.0][col % 4]).collect();
     weighed.importance = Some(Arc::new(Importance::new(&weights).unwrap()));

@@ -22,19 +22,12 @@ impl RunLength {
     /// # Errors
     /// None: the codec's id is well formed.
     pub fn new() -> Result<Self> {
-        let capabilities = Capabilities {
-            lossless: true,
-            lossy: false,
-            excess: 0.0,
-            depths: &[8, 10, 12, 16],
-            width: 1..=1 << 24,
-            height: 1..=1 << 24,
-            align: 1,
-            max_frames: 1 << 16,
-        };
+        let capabilities = Capabilities::new(&[8, 10, 12, 16])
+            .with_lossless()
+            .with_sizes(1..=1 << 24, 1..=1 << 24, 1)
+            .with_max_frames(1 << 16);
         let codec = CodecId::parse("rle0")?;
-        let (name, tier) = ("run-length", Tier::Standard);
-        Ok(Self { info: BackendInfo { name, codec, tier, encodes: true, decodes: true, capabilities } })
+        Ok(Self { info: BackendInfo::new("run-length", codec, Tier::Standard, capabilities) })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::path::Path;
 
-use telecine_core::{CodecId, CodedChunk, DType, GroupSpec, Limits, MatrixShape, SideEffects, TensorMeta};
+use telecine_core::{CodecId, CodedChunk, DType, GroupSpec, Limits, MatrixShape, TensorMeta};
 use telecine_format::{Container, FileWriter, Result, StreamReader, StreamRow, StreamWriter};
 
 /// A tensor of this shape, cut into chunks of `rows` rows of its matrix view, with bytes that differ in each.
@@ -16,26 +16,23 @@ pub(crate) fn tensor(name: &str, dtype: DType, shape: &[u64], rows: u64) -> Vec<
         let range = index * rows..((index + 1) * rows).min(matrix.rows);
         let values = (range.end - range.start) * matrix.cols;
         let fill = |length: u64, seed: u64| (0..length).map(|i| (i * 31 + seed * 7 + index) as u8).collect();
-        CodedChunk {
-            index: u32::try_from(index).unwrap(),
-            rows: range,
-            values,
-            codec: CodecId::NATIVE,
-            spec: GroupSpec::new(1, 2, 3, 10, &Limits::default()).unwrap(),
-            transform: Cow::Owned(if index == 0 { "none".into() } else { format!("hadamard@1({index})") }),
-            side: Cow::Owned(fill(if values == 0 { 0 } else { 5 + index }, 1)),
-            packet: Cow::Owned(fill(values / 2, 2)),
-            nmse: 0.01 * (index + 1) as f64,
-            max_abs_error: 0.5 + index as f64,
-            energy: values as f64,
-            side_effects: SideEffects {
-                lost_zeros: values / 9,
-                changed_signs: values / 5,
-                flattened: values / 2,
-            },
+        let spec = GroupSpec::new(1, 2, 3, 10, &Limits::default()).unwrap();
+        let packet = Cow::Owned(fill(values / 2, 2));
+        let mut chunk = CodedChunk::new(range, values, CodecId::NATIVE, spec, packet);
+        chunk.index = u32::try_from(index).unwrap();
+        if index > 0 {
+            chunk.transform = Cow::Owned(format!("hadamard@1({index})"));
         }
+        chunk.side = Cow::Owned(fill(if values == 0 { 0 } else { 5 + index }, 1));
+        chunk.nmse = 0.01 * (index + 1) as f64;
+        chunk.max_abs_error = 0.5 + index as f64;
+        chunk.energy = values as f64;
+        chunk.side_effects.lost_zeros = values / 9;
+        chunk.side_effects.changed_signs = values / 5;
+        chunk.side_effects.flattened = values / 2;
+        chunk
     };
-    let meta = TensorMeta { name: name.to_owned(), dtype, shape: shape.to_vec() };
+    let meta = TensorMeta::new(name, dtype, shape);
     (0..count)
         .map(|index| StreamRow { meta: meta.clone(), target: "bits=3".into(), chunk: chunk(index) })
         .collect()
@@ -90,7 +87,7 @@ pub(crate) fn read_container(container: &Container) -> Result<Vec<StreamRow>> {
             rows.push(StreamRow {
                 meta: entry.meta.clone(),
                 target: entry.target.clone(),
-                chunk: owned(chunk),
+                chunk: chunk.into_owned(),
             });
         }
     }
@@ -105,13 +102,4 @@ pub(crate) fn read_file_bytes(bytes: &[u8]) -> Result<Vec<StreamRow>> {
 /// Every row of a stream's bytes.
 pub(crate) fn read_stream_bytes(bytes: &[u8]) -> Result<Vec<StreamRow>> {
     StreamReader::new(bytes, &Limits::default())?.collect()
-}
-
-fn owned(chunk: CodedChunk<'_>) -> CodedChunk<'static> {
-    CodedChunk {
-        transform: Cow::Owned(chunk.transform.into_owned()),
-        side: Cow::Owned(chunk.side.into_owned()),
-        packet: Cow::Owned(chunk.packet.into_owned()),
-        ..chunk
-    }
 }

@@ -109,10 +109,12 @@ fn a_batch_as_large_as_the_limits_allow_is_read() {
     rows[0].chunk.packet.to_mut().resize((1 << 20) - 2000, 1);
     rows[1].chunk.packet.to_mut().resize(5 << 20, 2);
     let bytes = stream_bytes(&rows);
-    let limits = Limits { packet_bytes: (5 << 20) + 6, ..Limits::default() };
+    let mut limits = Limits::DEFAULT;
+    limits.packet_bytes = (5 << 20) + 6;
     let reader = StreamReader::new(&*bytes, &limits).unwrap();
     assert_eq!(reader.collect::<Result<Vec<_>, _>>().unwrap(), rows);
-    let small = Limits { packet_bytes: 1 << 20, ..limits };
+    let mut small = limits;
+    small.packet_bytes = 1 << 20;
     let error = StreamReader::new(&*bytes, &small).unwrap().find_map(Result::err).unwrap();
     assert!(matches!(error, Error::Core(CoreError::Limit { what: "bytes of a batch", .. })), "{error:?}");
 }

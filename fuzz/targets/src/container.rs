@@ -2,13 +2,15 @@
 
 use telecine::{Container, Limits, StreamReader};
 
-const LIMITS: Limits = Limits {
-    dimensions: 8,
-    tensor_values: 1 << 24,
-    chunk_values: 1 << 16,
-    packet_bytes: 1 << 16,
-    packets: 1 << 10,
-    name_bytes: 256,
+const LIMITS: Limits = {
+    let mut limits = Limits::DEFAULT;
+    limits.dimensions = 8;
+    limits.tensor_values = 1 << 24;
+    limits.chunk_values = 1 << 16;
+    limits.packet_bytes = 1 << 16;
+    limits.packets = 1 << 10;
+    limits.name_bytes = 256;
+    limits
 };
 
 pub(crate) fn container(data: &[u8]) {

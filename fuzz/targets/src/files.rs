@@ -9,13 +9,15 @@ use telecine_cli::input::Model;
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
-const LIMITS: Limits = Limits {
-    dimensions: 8,
-    tensor_values: 1 << 20,
-    chunk_values: 1 << 20,
-    packet_bytes: 1 << 20,
-    packets: 1 << 10,
-    name_bytes: 256,
+const LIMITS: Limits = {
+    let mut limits = Limits::DEFAULT;
+    limits.dimensions = 8;
+    limits.tensor_values = 1 << 20;
+    limits.chunk_values = 1 << 20;
+    limits.packet_bytes = 1 << 20;
+    limits.packets = 1 << 10;
+    limits.name_bytes = 256;
+    limits
 };
 
 /// Lists the tensors of a file and reads each; what is listed must be there, but for members that do not inflate.

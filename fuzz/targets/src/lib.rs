@@ -10,6 +10,7 @@
     reason = "a target reports by panicking"
 )]
 
+mod api;
 mod chunk;
 mod container;
 mod files;
@@ -32,6 +33,7 @@ pub struct Target {
 
 /// Every target.
 pub const TARGETS: &[Target] = &[
+    Target { name: "api", run: api::api },
     Target { name: "chunk", run: chunk::chunk },
     Target { name: "container", run: container::container },
     Target { name: "native_decode", run: packets::native_decode },

@@ -105,7 +105,7 @@ fn write_golden() {
         encoder.encode(&vector.samples, vector.quality, &mut packet).unwrap();
         assert_exercises(&vector, &packet);
         let hash = hash(&decode(Instructions::Plain, spec, &packet));
-        let GroupSpec { frames, height, width, depth } = spec;
+        let GroupSpec { frames, height, width, depth, .. } = spec;
         text += &format!("{} {frames} {height} {width} {depth} {hash:016x}\n", vector.name);
         fs::write(&path, &packet).unwrap();
         fs::write(folder().join("index.txt"), &text).unwrap();

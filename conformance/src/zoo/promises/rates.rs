@@ -39,6 +39,7 @@ pub(super) fn miss(trial: &Trial<'_>, target: Target, passed: &Passed) -> Option
             let most = factor / 12.0 + 2.0 * rounding;
             (!(error <= most)).then(|| format!("a mean squared error of {:.3} step²/12", 12.0 * error))
         }
+        other => Some(format!("no promise knows the target {other}")),
     }
 }
 
