@@ -88,6 +88,7 @@ impl Coder {
                 | RemembersHowOftenItWasCalled
                 | StoresConstantsRaw
                 | SizesGoUpAndDown
+                | WastesAtFineSteps
         )
     }
 
@@ -163,6 +164,13 @@ impl MutantEncoder {
             PadsToPages => length.next_multiple_of(4096) - length,
             InflatesNoise if quality == Quality::Lossless => samples.len() / 4,
             StoresConstantsRaw if constant => samples.len(),
+            // Four bits per sample.
+            WastesAtFineSteps => match quality {
+                Quality::Step(step) if step < f32::from(self.coder.spec.max_sample()) / 600.0 => {
+                    samples.len() / 2
+                }
+                _ => 0,
+            },
             // Every packet is larger than the one before, but for every seventh.
             SizesGoUpAndDown => PACKETS.fetch_add(1, Ordering::Relaxed) as usize % 7 * 100,
             CountsPackets => PACKETS.fetch_add(1, Ordering::Relaxed) as usize % 100,
