@@ -41,6 +41,16 @@ impl Pipeline {
         self
     }
 
+    /// The registry.
+    pub(crate) fn registry(&self) -> &Registry {
+        &self.registry
+    }
+
+    /// The setting, but for the target.
+    pub(crate) fn encoding(&self) -> &Encoding {
+        &self.encoding
+    }
+
     /// Encodes a tensor.
     pub(crate) fn encode(&self, tensor: &Tensor<'_>, target: Target) -> Result<Coded> {
         let mut encoding = self.encoding.clone();

@@ -56,6 +56,8 @@ families! {
     Arguments, "arguments", "Arguments and capabilities";
     /// Whole tensors, through everything between values and packets.
     Pipeline, "pipeline", "Whole tensors";
+    /// Tensors of every kind, through the pipeline.
+    Zoo, "zoo", "Unusual tensors";
 }
 
 /// One guarantee, with the code that checks it.
@@ -98,6 +100,11 @@ pub struct Cases {
 }
 
 impl Cases {
+    /// Counts cases that held.
+    pub(crate) fn add(&mut self, count: u64) {
+        self.count += count;
+    }
+
     /// One case: holds, or fails with a message.
     ///
     /// # Errors

@@ -14,6 +14,7 @@ mod rate_distortion;
 mod recovery;
 mod round_trip;
 mod self_contained;
+mod zoo;
 
 use crate::Rule;
 
@@ -34,6 +35,7 @@ pub fn all() -> Vec<Rule> {
         outside::RULES,
         arguments::RULES,
         pipeline::RULES,
+        zoo::RULES,
     ]
     .concat()
 }

@@ -197,6 +197,9 @@ impl<'t> Trial<'t> {
         match outcome {
             Ok(Ok(passed)) => Outcome::Coded(Arc::new(passed)),
             Ok(Err(Error::Unsupported(message))) => Outcome::Refused(message),
+            Ok(Err(error)) if error.to_string().contains("is out of reach") => {
+                Outcome::Refused(error.to_string())
+            }
             Ok(Err(error)) => Outcome::Failed(format!("{error:?}")),
             Err(panic) => {
                 let message = panic.downcast_ref::<String>().map(String::as_str);

@@ -20,7 +20,7 @@ faults! {
     IgnoresStep => ["rate-distortion/monotone", "round-trip/step-bound"];
     StepTimesThree => ["rate-distortion/step-predicts-error", "pipeline/error-targets-met"];
     StepUpsideDown => ["rate-distortion/monotone"];
-    WastesBytes => ["rate-distortion/near-shannon"];
+    WastesBytes => ["rate-distortion/near-shannon", "zoo/bits-well-spent"];
     PromisesTooMuch => ["rate-distortion/near-shannon"];
     InflatesNoise => ["rate-distortion/never-above-raw"];
     CountsPackets => ["determinism/same-bytes-twice", "pipeline/layout-does-not-show"];
@@ -63,6 +63,11 @@ faults! {
     ProbeLies => ["arguments/probe-agrees"];
     DisagreesWithItsPeer => ["cross-decoding/same-samples"];
     IsNotStandard => ["outside-decoder/same-samples"];
-    PadsToPages => ["pipeline/bits-target-met"];
-    FailsAtFineSteps => ["pipeline/bits-target-never-exceeded"];
+    PadsToPages => ["pipeline/bits-target-met", "zoo/max-abs-curve"];
+    FailsAtFineSteps => ["pipeline/bits-target-never-exceeded", "zoo/refusals"];
+    PanicsOnConstants => ["zoo/refusals"];
+    FlatContentDrifts => ["zoo/target-holds", "zoo/report-is-measured", "zoo/side-effects-are-measured"];
+    SizesGoUpAndDown => ["zoo/never-above-lossless"];
+    FineStepsAreCoarse => ["zoo/step-is-step"];
+    WastesAtFineSteps => ["zoo/more-bits-never-worse"];
 }

@@ -88,6 +88,8 @@ impl Coder {
                 | ReadsPastTheSamples
                 | RemembersHowOftenItWasCalled
                 | StoresConstantsRaw
+                | SizesGoUpAndDown
+                | WastesAtFineSteps
         )
     }
 
@@ -101,6 +103,12 @@ impl Coder {
         }
         self.last = if forward { given } else { samples.to_vec() };
     }
+}
+
+/// Whether a tenth of the samples equal the one in the middle.
+fn is_flat(samples: &[u16]) -> bool {
+    let middle = samples[samples.len() / 2];
+    10 * samples.iter().filter(|sample| **sample == middle).count() >= samples.len()
 }
 
 static PACKETS: AtomicU64 = AtomicU64::new(0);
@@ -142,6 +150,8 @@ impl MutantEncoder {
             (LargeGroupsAreWrong, _) if samples.len() > 1 << 19 => samples.rotate_left(1),
             (SingleRowsAreZero, _) if spec.height == 1 => samples.fill(0),
             (PredictsFromLastGroup, _) => self.coder.predict(samples, true),
+            // Coarser than a thousandth of the range of samples whatever is asked for.
+            (FineStepsAreCoarse, Quality::Step(step)) => *step = step.max(f32::from(max) / 1000.0),
             (EncoderDiesOnError, _) if failed => samples.fill(0),
             _ => (),
         }
@@ -155,6 +165,15 @@ impl MutantEncoder {
             PadsToPages => length.next_multiple_of(4096) - length,
             InflatesNoise if quality == Quality::Lossless => samples.len() / 4,
             StoresConstantsRaw if constant => samples.len(),
+            // Four bits per sample.
+            WastesAtFineSteps => match quality {
+                Quality::Step(step) if step < f32::from(self.coder.spec.max_sample()) / 600.0 => {
+                    samples.len() / 2
+                }
+                _ => 0,
+            },
+            // Every packet is larger than the one before, but for every seventh.
+            SizesGoUpAndDown => PACKETS.fetch_add(1, Ordering::Relaxed) as usize % 7 * 100,
             CountsPackets => PACKETS.fetch_add(1, Ordering::Relaxed) as usize % 100,
             RemembersHowOftenItWasCalled => self.coder.calls as usize % 100,
             ReadsPastTheSamples => {
@@ -185,6 +204,9 @@ impl Encoder for MutantEncoder {
             }
             FailsAtFineSteps if matches!(quality, Quality::Step(step) if step < 30.0) => {
                 return Err(Error::Backend { backend: "mutant", source: "quantiser out of range".into() });
+            }
+            PanicsOnConstants if samples.iter().all(|sample| *sample == samples[0]) => {
+                panic!("a group of one value");
             }
             ClearsThePacket => packet.clear(),
             EncoderHoards => drop(std::hint::black_box(vec![1u8; 400 * samples.len() + (40 << 20)])),
@@ -236,6 +258,11 @@ impl MutantDecoder {
             DropsLastSample | DisagreesWithItsPeer => samples[last] ^= 1,
             SamplesOverDepth if spec.depth < 16 => samples[last] |= spec.max_sample() + 1,
             DecoderDrifts if calls > 1 => samples[0] ^= 1,
+            // Only where a tenth of the samples are one value, and every other time.
+            FlatContentDrifts if is_flat(samples) => {
+                samples[last] ^=
+                    (GROUPS.fetch_add(1, Ordering::Relaxed) % 2) as u16 * (spec.max_sample() / 2);
+            }
             PredictsFromLastGroup => self.coder.predict(samples, false),
             MixesWithTheOutput => samples[last] ^= before[last] & 1,
             LeavesMiddleSamplesUnset => {
