@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::exact;
 use super::job::Job;
 use super::plan::{Aim, Lossy, Plan, plan};
 use super::report::Report;
@@ -15,7 +16,7 @@ use crate::{
     TransformChoice,
 };
 
-/// Full encodes of a window for one target: so many where the goal is met, to come closer to it, and as many where it is not.
+/// Full encodes of a window for one target, to come close to it, and where that is not met or far off.
 const FULL_ENCODES: usize = 4;
 const MOST_ENCODES: usize = 16;
 /// Below as many bits per value, few rows may hold all that is coded, and no sample tells: a transform must prove itself on
@@ -207,6 +208,14 @@ fn code(job: &Job<'_, '_>, sources: &[Source<'_>], lossy: &mut Lossy, budget: &B
         }
         Aim::Search { goal, x, slope, range } => (*goal, x, slope, *range),
     };
+    // Bits for every value exactly: no step does better.
+    if let Goal::Bits(bits) = goal
+        && sources.iter().all(|source| exact::may_take(source, bits))
+        && let Ok(coded) = job.copy(sources)
+        && goal.permits(&Measure::of(&coded))
+    {
+        return Ok(Window { coded, permitted: true });
+    }
     let mut search = Search::new(goal, *slope, range);
     let mut best: Option<(Measure, Vec<Coded>)> = None;
     let mut smallest: Option<(Measure, Vec<Coded>)> = None;
@@ -222,7 +231,8 @@ fn code(job: &Job<'_, '_>, sources: &[Source<'_>], lossy: &mut Lossy, budget: &B
         } else if smallest.as_ref().is_none_or(|(smallest, _)| measure.bytes < smallest.bytes) {
             smallest = Some((measure, coded));
         }
-        if accepted || (pass + 1 >= FULL_ENCODES && best.is_some()) {
+        let is_enough = best.as_ref().is_some_and(|(best, _)| goal.is_served(best));
+        if accepted || (pass + 1 >= FULL_ENCODES && is_enough) {
             break;
         }
         let Some(next) = search.next() else { break };

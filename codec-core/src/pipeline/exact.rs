@@ -65,7 +65,7 @@ pub(super) fn or_smaller(
     let Some(lossy) = lossy.filter(|coded| keeps_step(job, source, coded)) else {
         return smallest(job, worker, source).cloned();
     };
-    if lossy.chunk.bytes() == 0 || !may_be_smaller(source, &lossy) {
+    if !may_take(source, lossy.chunk.bits()) {
         return Ok(lossy);
     }
     // A codec without a lossless mode, in a registry without another, is left as it is.
@@ -128,15 +128,14 @@ fn cost(coded: &Coded, quantiser: Quantiser) -> f64 {
     }
 }
 
-/// Whether a lossless coding may be smaller: by estimate, as lossless coding of all would take as long again.
-#[expect(clippy::cast_precision_loss, reason = "a ratio")]
-fn may_be_smaller(source: &Source<'_>, lossy: &Coded) -> bool {
-    let values = source.values();
-    let survey = source.survey();
-    // What classes take out of the estimate's values.
-    values < FEW
-        || !survey.frequent.is_empty()
-        || lossy.chunk.bytes() as f64 * 8.0 >= NEAR * source.likeness().bits * values as f64
+/// Whether a lossless coding may take at most so many bits per value: by estimate, as lossless coding of all would take as
+/// long again.
+pub(super) fn may_take(source: &Source<'_>, bits: f64) -> bool {
+    let likeness = || source.likeness();
+    source.values() < FEW
+        || !source.survey().frequent.is_empty()
+        || likeness().is_structured
+        || bits >= NEAR * likeness().bits
 }
 
 /// More mean squared error than a uniform quantiser's, by which a step is still that step.

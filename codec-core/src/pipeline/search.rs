@@ -54,6 +54,14 @@ impl Goal {
         }
     }
 
+    /// Whether an encode that is permitted leaves little of the target unused.
+    pub(super) fn is_served(&self, measure: &Measure) -> bool {
+        match *self {
+            Self::Bits(bits) => measure.bits() >= 0.98 * bits,
+            Self::Nmse(nmse) => measure.distortion.nmse() >= 0.8 * nmse,
+        }
+    }
+
     /// Whether a full encode keeps the promise that comes with the target.
     pub(super) fn permits(&self, measure: &Measure) -> bool {
         match *self {

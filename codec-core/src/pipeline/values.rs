@@ -86,9 +86,7 @@ impl Values {
         if count < wide.len() || largest > most {
             return Some(most);
         }
-        // Relative to the largest, squares stay within range.
-        let energy: f64 = finite.map(|value| (distance(value) / largest).powi(2)).sum();
-        (largest > LEAST * mean && energy < 2.0).then(|| largest.next_down())
+        apart(finite.map(distance), count, mean, largest)
     }
 
     /// Lists outliers among values that are read as they are, and makes them 0; returns the largest magnitude of the
@@ -101,16 +99,10 @@ impl Values {
             largest_left = f64::from(largest);
             let mut most = reach.clamp(LEAST * mean, MOST * mean);
             if largest_left <= most {
-                // One value that holds more energy than all others decides on the step of all.
-                let at_most = self.narrow.len() as f64 * mean * mean;
-                if largest_left <= LEAST * mean || largest_left * largest_left < 0.5 * at_most {
-                    break;
-                }
-                let energy: f64 = self.narrow.iter().map(|&value| f64::from(value).powi(2)).sum();
-                if energy >= 2.0 * largest_left * largest_left {
-                    break;
-                }
-                most = largest_left.next_down();
+                let count = self.narrow.len();
+                let distances = self.narrow.iter().map(|&value| f64::from(value.abs()));
+                let Some(edge) = apart(distances, count, mean, largest_left) else { break };
+                most = edge;
             }
             for (position, value) in (0u32..).zip(self.narrow.iter_mut()) {
                 if !value.is_finite() || f64::from(value.abs()) > most {
@@ -123,6 +115,36 @@ impl Values {
         self.kept.sort_unstable();
         largest_left
     }
+}
+
+/// Values that stand apart from all others, at most, and at most one in so many.
+const APART: usize = 64;
+const APART_SHARE: usize = 1024;
+/// The least of them is as many times the largest of the others.
+const GAP: f64 = 4.0;
+
+/// The distance beyond which a few values stand apart from `count` of them and hold more energy than all others together: a step
+/// that follows from the energy would be theirs, and ruin the others.
+#[expect(clippy::cast_precision_loss, reason = "a sum")]
+fn apart(distances: impl Iterator<Item = f64> + Clone, count: usize, mean: f64, largest: f64) -> Option<f64> {
+    let most = APART.min((count / APART_SHARE).max(1));
+    // Their energy is at most that of so many largest ones, that of all at least its value at equal distances.
+    let ratio = mean / largest;
+    if largest <= LEAST * mean || most as f64 <= 0.5 * count as f64 * ratio * ratio {
+        return None;
+    }
+    let mut far: Vec<f64> = distances.clone().filter(|distance| *distance > LEAST * mean).collect();
+    if far.is_empty() || far.len() > 4 * APART {
+        return None;
+    }
+    far.sort_unstable_by(|a, b| b.total_cmp(a));
+    let next = |at: usize| far.get(at).copied().unwrap_or(LEAST * mean / GAP);
+    let edge = (1..=most.min(far.len())).find(|&at| far[at - 1] >= GAP * next(at))?;
+    // Relative to the largest, squares stay within range.
+    let energy =
+        |values: &mut dyn Iterator<Item = f64>| values.map(|value| (value / largest).powi(2)).sum::<f64>();
+    let all = energy(&mut distances.clone());
+    (energy(&mut far[..edge].iter().copied()) > 0.5 * all).then(|| far[edge - 1].next_down())
 }
 
 /// The median of a sample where all values lie far from 0, else 0.
@@ -193,5 +215,11 @@ mod tests {
         }
         values[5] = 100.0;
         assert!(read(&values, DType::F32, 1.0).kept.is_empty());
+        for at in 0..16 {
+            values[1000 * at] = -500.0 - at as f64;
+        }
+        for dtype in [DType::F32, DType::F64] {
+            assert_eq!(read(&values, dtype, 1.0).kept.len(), 16, "{dtype}");
+        }
     }
 }

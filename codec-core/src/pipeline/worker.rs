@@ -179,14 +179,15 @@ impl Worker {
         let classes = part.classes.clone();
         let mut head = Head { layout: tiling.layout, classes, affine, numbers, bounds };
         self.decoded.resize(part.bytes.len(), 0);
-        if source.values() < MANY {
+        let is_dear = source.values() < MANY || packet.len() < SMALL_PACKET;
+        if is_dear {
             // Bounds that hold nothing are left out where their bytes count.
             head.bounds = None;
             self.restore(&tiling, &head, chain, &part, dtype, &transform_side)?;
             let back = Bounds::of(dtype, &self.decoded, &self.values.kept);
             head.bounds = bounds.filter(|bounds| back.is_none_or(|back| !bounds.hold_all(&back)));
         }
-        if source.values() >= MANY || head.bounds.is_some() {
+        if !is_dear || head.bounds.is_some() {
             self.restore(&tiling, &head, chain, &part, dtype, &transform_side)?;
         }
         let mut kept = std::mem::take(&mut self.values.kept);
@@ -368,3 +369,5 @@ fn pad(source: &Source<'_>, map: &[u8], bytes: &mut [u8]) {
 
 /// Values of a chunk from which on its bounds are stored: fewer are not worth their bytes unless a value left them.
 const MANY: usize = 4096;
+/// The same for bytes of a packet.
+const SMALL_PACKET: usize = 1024;

@@ -196,7 +196,9 @@ impl<'t> Trial<'t> {
         let outcome = catch_unwind(AssertUnwindSafe(|| self.try_pass(specimen, encoding)));
         match outcome {
             Ok(Ok(passed)) => Outcome::Coded(Arc::new(passed)),
-            Ok(Err(Error::Unsupported(message))) => Outcome::Refused(message),
+            Ok(Err(error @ (Error::Unsupported(_) | Error::OutOfReach { .. }))) => {
+                Outcome::Refused(error.to_string())
+            }
             Ok(Err(error)) if error.to_string().contains("is out of reach") => {
                 Outcome::Refused(error.to_string())
             }
