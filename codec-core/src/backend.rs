@@ -220,8 +220,9 @@ pub struct Capabilities {
     pub lossless: bool,
     /// Takes [`Quality::Step`].
     pub lossy: bool,
-    /// Most bits per sample above Shannon's bound that a step costs on Gaussian samples, at 1.5 to 4.5 bits and balanced
-    /// effort; 0 unless [`lossy`](Capabilities::lossy). The conformance suite holds the backend to it.
+    /// Most bits per sample above Shannon's bound that a step costs on Gaussian samples, at 1.5 to 4.5 bits, steps of at
+    /// least 3 samples and balanced effort; 0 unless [`lossy`](Capabilities::lossy). Below, the distance between samples
+    /// is what limits any codec. The conformance suite holds the backend to it.
     pub excess: f32,
     /// Sample depths in bits, ascending.
     pub depths: &'static [u8],

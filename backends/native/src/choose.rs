@@ -74,10 +74,8 @@ impl PartEncoder {
             Within::Nothing => differences(spec, samples, survey.bits).map_or(survey.bits, |(bits, _)| bits),
             _ => survey.bits,
         };
-        #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-        let exact_bytes = bits * samples.len() as f64 / 8.0;
-        #[expect(clippy::cast_precision_loss, reason = "an estimate")]
-        if exact_bytes <= 1.15 * (out.len() - start) as f64 + 64.0 {
+        // An estimate may be a little too high.
+        if bytes_of(samples, bits) <= 1.15 * as_f64(out.len() - start) + 64.0 {
             self.exact(within, spec, samples, &mut other)?;
             keep_smaller(out, start, &mut other);
         }
@@ -110,7 +108,8 @@ impl PartEncoder {
             keep_smaller(out, start, &mut other);
         }
         if within == Within::Nothing
-            && let Some((_, distances)) = differences(spec, samples, survey.bits)
+            && let Some((bits, distances)) = differences(spec, samples, survey.bits)
+            && bytes_of(samples, bits) < as_f64(out.len() - start)
         {
             let mut taken = samples.to_vec();
             for distance in distances {
@@ -123,6 +122,16 @@ impl PartEncoder {
         }
         Ok(())
     }
+}
+
+/// Bytes of samples that take this many bits each.
+fn bytes_of(samples: &[u16], bits: f64) -> f64 {
+    bits * as_f64(samples.len()) / 8.0
+}
+
+#[expect(clippy::cast_precision_loss, reason = "an estimate")]
+fn as_f64(count: usize) -> f64 {
+    count as f64
 }
 
 /// Puts `other` in the place of what stands in `out` from `start` on, if it is no larger; empties it.

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::shape::{MOST, Shape, units};
 use super::words::{WIDTH, Words};
-use super::{Input, nearest};
+use super::{Grid, Input, nearest};
 use crate::rates::Rates;
 
 /// A number that rounds those below 2²² to integers when it is added.
@@ -96,6 +96,27 @@ impl<'a> Costing<'a> {
     }
 }
 
+/// Squared distances, in spacings, of samples from those that their nearest levels of a coset decode to.
+#[inline(never)]
+fn squares_on(
+    grid: Grid,
+    input: Input<'_>,
+    samples: &[u16; WIDTH],
+    aims: &[i32; WIDTH],
+    coset: i32,
+) -> [f32; WIDTH] {
+    let (mid, max) = (f32::from(input.mid), f32::from(grid.max));
+    std::array::from_fn(|lane| {
+        let offset = nearest(aims[lane], coset) as f32 * grid.spacing;
+        // Adding 1.5 · 2²³ rounds to an integer, ties to even.
+        let sample = offset + ROUND - ROUND + mid;
+        let sample = if sample > 0.0 { sample } else { 0.0 };
+        let sample = if sample < max { sample } else { max };
+        let error = (f32::from(samples[lane]) - sample) * input.inverse;
+        error * error
+    })
+}
+
 /// Samples with the middle for lanes beyond the last one, which binds nothing.
 #[cold]
 #[inline(never)]
@@ -139,16 +160,7 @@ unsafe fn weigh<W: Words>(
                 places[lane] = Rates::place(lanes.starts[lane], level);
             }
             if let Some(grid) = input.grid {
-                let (mid, max) = (f32::from(input.mid), f32::from(grid.max));
-                for lane in 0..WIDTH {
-                    let offset = nearest(aims[lane], coset) as f32 * grid.spacing;
-                    // Adding 1.5 · 2²³ rounds to an integer, ties to even.
-                    let sample = offset + ROUND - ROUND + mid;
-                    let sample = if sample > 0.0 { sample } else { 0.0 };
-                    let sample = if sample < max { sample } else { max };
-                    let error = (f32::from(samples[lane]) - sample) * input.inverse;
-                    squares[lane] = error * error;
-                }
+                squares = squares_on(grid, input, &samples, aims, coset);
             }
             for lane in 0..WIDTH {
                 costs[lane] = (units(squares[lane]) + rates.cost(places[lane])).min(MOST);
