@@ -2,22 +2,18 @@
 
 use std::fmt;
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 
-use arrow_array::RecordBatch;
 use arrow_ipc::writer::FileWriter as ArrowWriter;
-use arrow_schema::{ArrowError, Schema};
-use telecine_core::{CodedChunk, SideEffects, TensorMeta};
+use telecine_core::{CodedChunk, TensorMeta};
 use tempfile::NamedTempFile;
 
 use crate::error::{Place, Result};
-use crate::gather::{Gather, write_options};
+use crate::framing::{BLOCK_BYTES, Framing, arrow_writer};
+use crate::gather::Gather;
 use crate::row::{Row, writing_limits};
 use crate::sequence::Sequence;
-
-/// Bytes that each batch takes in the footer.
-const BLOCK_BYTES: u64 = 24;
 
 /// Writes a container file; until [`FileWriter::finish`], nothing is to be seen under the final name.
 ///
@@ -33,8 +29,7 @@ pub struct FileWriter {
     overwrite: bool,
     /// Bytes of a file of the batches written so far, once finished.
     bytes: u64,
-    /// Bytes of a batch besides its body and its block in the footer.
-    batch_overhead: u64,
+    framing: Framing,
     /// After an error of writing, what the file holds is not known.
     failed: bool,
 }
@@ -58,7 +53,7 @@ impl FileWriter {
         let file = builder.tempfile_in(directory).map_err(|error| Place::file(directory).io(error))?;
 
         let gather = Gather::new();
-        let sizes = Sizes::measure().map_err(|error| place.arrow(error))?;
+        let framing = Framing::measure()?;
         let arrow =
             arrow_writer(BufWriter::new(file), gather.schema()).map_err(|error| place.arrow(error))?;
         Ok(Self {
@@ -68,8 +63,8 @@ impl FileWriter {
             place,
             path,
             overwrite,
-            bytes: sizes.empty_file,
-            batch_overhead: sizes.batch_overhead,
+            bytes: framing.file,
+            framing,
             failed: false,
         })
     }
@@ -121,7 +116,7 @@ impl FileWriter {
     }
 
     fn batch_bytes(&self) -> u64 {
-        self.gather.body_bytes() + self.batch_overhead + BLOCK_BYTES
+        self.gather.body_bytes() + self.framing.message + BLOCK_BYTES
     }
 
     fn flush(&mut self) -> Result<()> {
@@ -170,56 +165,4 @@ fn destination(path: &Path, overwrite: bool) -> io::Result<PathBuf> {
 
 fn directory(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
-fn arrow_writer<W: Write>(sink: W, schema: &Schema) -> Result<ArrowWriter<W>, ArrowError> {
-    ArrowWriter::try_new_with_options(sink, schema, write_options()?)
-}
-
-/// What Arrow adds to the rows, measured by writing.
-struct Sizes {
-    empty_file: u64,
-    batch_overhead: u64,
-}
-
-impl Sizes {
-    fn measure() -> Result<Self, ArrowError> {
-        let mut gather = Gather::new();
-        let empty_file = Self::file(gather.schema(), None)?;
-        gather.push(&Row {
-            tensor: "",
-            dtype: "",
-            shape: [].as_slice().into(),
-            chunk: 0,
-            row_start: 0,
-            row_end: 0,
-            values: 0,
-            codec: "",
-            frames: 0,
-            height: 0,
-            width: 0,
-            depth: 0,
-            transform: "",
-            target: "",
-            bytes: 0,
-            bits: 0.0,
-            nmse: 0.0,
-            max_abs_error: 0.0,
-            energy: 0.0,
-            side_effects: SideEffects::default(),
-            side: &[],
-            payload: &[],
-        });
-        let body = gather.body_bytes();
-        let one_batch = Self::file(&gather.schema().clone(), Some(&gather.take()?))?;
-        Ok(Self { empty_file, batch_overhead: one_batch - empty_file - body - BLOCK_BYTES })
-    }
-
-    fn file(schema: &Schema, batch: Option<&RecordBatch>) -> Result<u64, ArrowError> {
-        let mut writer = arrow_writer(Vec::new(), schema)?;
-        if let Some(batch) = batch {
-            writer.write(batch)?;
-        }
-        Ok(writer.into_inner()?.len() as u64)
-    }
 }

@@ -22,12 +22,14 @@
 mod allocation;
 mod budget;
 mod codec;
+mod fallback;
 mod reader;
 mod writer;
 
 pub use allocation::{Allocation, Share};
-pub use budget::{Budget, BudgetItem};
+pub use budget::{Budget, BudgetItem, Takes, release};
 pub use codec::{Codec, Encoded};
+pub use fallback::next_best;
 pub use reader::Reader;
 pub use telecine_backends::{default_registry, instruction_variants};
 pub use telecine_core::{
@@ -37,7 +39,7 @@ pub use telecine_core::{
     TensorMeta, TensorReport, Tier, Tools, Transform, TransformChoice, Unavailable, count_values,
 };
 pub use telecine_format::{
-    Container, Error, FileWriter, Result, StreamReader, StreamRow, StreamWriter, TensorEntry,
+    Container, Error, FileWriter, Framing, Result, StreamReader, StreamRow, StreamWriter, TensorEntry,
 };
 pub use writer::Writer;
 
