@@ -56,8 +56,8 @@ pub(crate) struct PackArgs {
     /// The transform before quantisation: auto, none, or a chain such as centre+dct(32) or hadamard(128).
     #[arg(long, default_value = "auto", value_name = "CHAIN")]
     pub(crate) transform: String,
-    /// A target for the tensors whose name fits: 'GLOB=TARGET', where TARGET is bits=B, nmse=E, max-abs=E, step=S or
-    /// lossless. The last rule that fits counts.
+    /// A target for the tensors whose name fits: 'GLOB=TARGET', where TARGET is bits=B, nmse=E, max-abs=E, step=S, bytes=N
+    /// or lossless. The last rule that fits counts.
     #[arg(long = "rule", value_name = "GLOB=TARGET")]
     pub(crate) rules: Vec<String>,
     /// Weights that say how much each column's error counts, such as mean squared activations: a .safetensors or .npz
@@ -65,14 +65,21 @@ pub(crate) struct PackArgs {
     /// losslessly needs none.
     #[arg(long, value_name = "FILE")]
     pub(crate) importance: Option<PathBuf>,
-    /// How --bits are spread over the tensors: all the same, equal normalised errors, or the more to a tensor the fewer
+    /// How --bits or --bytes are spread over the tensors: all the same, equal normalised errors, or the more to a tensor the fewer
     /// values it has (auto, as without this).
-    #[arg(long, value_enum, value_name = "HOW", requires = "bits", conflicts_with = "sensitivity")]
+    #[arg(long, value_enum, value_name = "HOW", requires = "budget", conflicts_with = "sensitivity")]
     pub(crate) allocate: Option<AllocateArg>,
-    /// How much an error in each tensor costs, for spreading --bits: a JSON object of tensor names or globs and positive
+    /// How much an error in each tensor costs, for spreading --bits or --bytes: a JSON object of tensor names or globs and positive
     /// numbers, such as the growth of a model's loss over the tensor's normalised error. A tensor that none fits counts 1.
-    #[arg(long, value_name = "FILE", requires = "bits")]
+    #[arg(long, value_name = "FILE", requires = "budget")]
     pub(crate) sensitivity: Option<PathBuf>,
+    /// Every value that is exactly zero comes back as zero. Without this zeros are kept where that is cheap.
+    #[arg(long)]
+    pub(crate) keep_zeros: bool,
+    /// Refuse the whole pack where a tensor cannot be coded to its target; without this it is kept losslessly, or coded to
+    /// the nearest that can be reached, with a warning.
+    #[arg(long)]
+    pub(crate) strict: bool,
     /// Overwrite the output.
     #[arg(long)]
     pub(crate) force: bool,
@@ -102,8 +109,11 @@ impl From<AllocateArg> for Allocation {
 #[group(required = true, multiple = false)]
 pub(crate) struct TargetArgs {
     /// Bits per value over all tensors, every byte of the file counted.
-    #[arg(long, value_name = "B", allow_negative_numbers = true)]
+    #[arg(long, value_name = "B", allow_negative_numbers = true, group = "budget")]
     bits: Option<f64>,
+    /// Bytes of the whole file, at most: a number, or one with KB, MB, GB, KiB, MiB or GiB.
+    #[arg(long, value_name = "N", group = "budget", value_parser = parse_bytes)]
+    bytes: Option<u64>,
     /// Normalised mean squared error of each tensor, at most.
     #[arg(long, value_name = "E", allow_negative_numbers = true)]
     nmse: Option<f64>,
@@ -121,6 +131,11 @@ pub(crate) struct TargetArgs {
 impl TargetArgs {
     /// The target that was given.
     pub(crate) fn target(&self) -> Result<Target> {
+        if let Some(bytes) = self.bytes {
+            let target = Target::Bytes(bytes);
+            target.check()?;
+            return Ok(target);
+        }
         let target = match (self.bits, self.nmse, self.max_abs, self.step) {
             (Some(bits), ..) => Target::Bits(bits),
             (_, Some(nmse), ..) => Target::Nmse(nmse),
@@ -361,4 +376,22 @@ pub(crate) fn use_jobs(jobs: Option<u16>) -> Result<()> {
     // Later the library would start them by itself, and end the process where the system refuses.
     let pool = rayon::ThreadPoolBuilder::new().num_threads(jobs.map_or(0, usize::from)).build_global();
     pool.map_err(|error| Failure::other(format!("threads cannot be had: {error}; --jobs asks for fewer")))
+}
+
+/// Reads a number of bytes with an optional unit.
+fn parse_bytes(text: &str) -> std::result::Result<u64, String> {
+    let digits = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    let (number, unit) = text.split_at(digits);
+    let factor = match unit.trim() {
+        "" | "B" => 1,
+        "KB" => 1000,
+        "MB" => 1_000_000,
+        "GB" => 1_000_000_000,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => return Err("a whole number of bytes, or of KB, MB, GB, KiB, MiB, GiB".to_owned()),
+    };
+    let number: u64 = number.parse().map_err(|error| format!("{error}"))?;
+    number.checked_mul(factor).ok_or_else(|| "beyond 64 bits".to_owned())
 }

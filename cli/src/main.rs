@@ -9,6 +9,7 @@ mod output;
 mod plan;
 mod report;
 mod screen;
+mod warn;
 
 use std::process::ExitCode;
 

@@ -8,8 +8,8 @@ use std::time::Instant;
 use candle_core::{Device, Tensor};
 use rayon::prelude::*;
 use telecine::{
-    Allocation, Budget, BudgetItem, Codec, CodecId, Effort, Encoding, Importance, Limits, MatrixShape,
-    Reader, Registry, Target, TensorBuf, Writer,
+    Allocation, Budget, BudgetItem, Codec, CodecId, Effort, Encoding, Framing, Importance, Limits,
+    MatrixShape, Reader, Registry, Takes, Target, TensorBuf, TensorMeta, Writer,
 };
 
 use crate::candle::{from_candle, to_candle};
@@ -17,6 +17,9 @@ use crate::model::{Llama, weight_name};
 use crate::rows::Coded;
 use crate::setup::{Setup, seconds};
 use crate::{Error, Result};
+
+/// Bytes of a row's transform and target, about.
+const ROW_TEXTS: u64 = 17;
 
 /// Values of the projections by name.
 pub type Projections = HashMap<String, Tensor>;
@@ -94,16 +97,26 @@ impl Setup {
                 let chunks = MatrixShape::of(&tensor.shape).chunks(encoding.chunk_values).len();
                 let mut share = allocation.share(codec, &tensor.view()?, encoding, bits, level)?;
                 share.bits += (packing.offset)(&names[index]);
-                Ok(BudgetItem { values: demands[index].0, chunks, kept_bytes: None, share })
+                let meta = TensorMeta {
+                    name: names[index].clone(),
+                    dtype: tensor.dtype,
+                    shape: tensor.shape.clone(),
+                };
+                Ok(BudgetItem {
+                    values: demands[index].0,
+                    framing_bytes: chunks * Framing::row(&meta, ROW_TEXTS),
+                    takes: Takes::Share { lossless: None },
+                    share,
+                })
             },
         );
         let items: Vec<BudgetItem> = items.collect::<Result<_>>()?;
-        let mut budget = Budget::new(bits, &items)?;
+        let mut budget = Budget::new(Target::Bits(bits), &items)?;
         let mut writer = Writer::create(path, true, codec.registry())?;
         for ((name, tensor), mut encoding) in names.iter().zip(&tensors).zip(encodings) {
-            encoding.target = Target::Bits(budget.bits_for_next(writer.bytes_so_far()));
-            writer.add(name, &tensor.view()?, &encoding)?;
-            budget.done();
+            encoding.target = budget.target_for_next(writer.bytes_so_far());
+            let report = writer.add(name, &tensor.view()?, &encoding)?;
+            budget.done(report.bytes);
         }
         Ok(writer.finish()?)
     }

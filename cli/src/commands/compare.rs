@@ -3,12 +3,13 @@
 use std::collections::HashMap;
 
 use serde::Serialize;
-use telecine::{Distortion, Limits, Reader, TensorEntry, default_registry};
+use telecine::{Distortion, Limits, Reader, SideEffects, TensorEntry, default_registry};
 
 use crate::args::{CompareArgs, use_jobs};
 use crate::failure::{Failure, Result};
 use crate::input::{Entry, Model};
 use crate::screen::{self, Table};
+use crate::warn;
 
 #[derive(Serialize)]
 struct Report {
@@ -26,10 +27,15 @@ struct Compared {
     /// Measured here.
     nmse: f64,
     max_abs_error: f64,
+    lost_zeros: u64,
+    changed_signs: u64,
+    flattened: u64,
     /// What the file says.
     stored_nmse: f64,
     stored_max_abs_error: f64,
     bit_exact: bool,
+    /// What became of its values.
+    warnings: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -67,6 +73,7 @@ pub(crate) fn run(args: &CompareArgs) -> Result<()> {
     let total = Total { values, nmse: sum.nmse(), max_abs_error: sum.max_abs_error };
     let differ = only_in_original.len() + only_in_packed.len();
     let report = Report { tensors, only_in_original, only_in_packed, total };
+    warn::print(report.tensors.iter().map(|tensor| (&*tensor.name, &*tensor.warnings)));
     if args.json {
         screen::print_json(&report)?
     } else {
@@ -100,6 +107,7 @@ fn compare(
     let tensor = data.tensor(original)?;
     let size = meta.dtype.size() as u64;
     let (mut at, mut sum, mut bit_exact) = (0u64, Distortion::default(), true);
+    let mut effects = SideEffects::default();
     reader
         .for_each_chunk(&meta.name, &mut |bytes| {
             let next = at + bytes.len() as u64 / size;
@@ -107,6 +115,7 @@ fn compare(
             at = next;
             bit_exact &= *wanted == *bytes;
             sum.merge(&Distortion::measure(meta.dtype, &wanted, bytes));
+            effects.merge(&SideEffects::measure(meta.dtype, &wanted, bytes));
             Ok(())
         })
         .map_err(|error| Failure::from(error).about(format!("tensor {:?}", meta.name)))?;
@@ -116,9 +125,13 @@ fn compare(
         bits: packed.bits(),
         nmse: sum.nmse(),
         max_abs_error: sum.max_abs_error,
+        lost_zeros: effects.lost_zeros,
+        changed_signs: effects.changed_signs,
+        flattened: effects.flattened,
         stored_nmse: packed.nmse,
         stored_max_abs_error: packed.max_abs_error,
         bit_exact,
+        warnings: warn::of_side_effects(&effects, packed.values, || warn::is_non_negative(&tensor)),
     };
     Ok((compared, sum))
 }

@@ -6,6 +6,7 @@ use telecine::{Limits, Reader, TensorEntry, default_registry};
 use crate::args::{InspectArgs, use_jobs};
 use crate::failure::{Failure, Result};
 use crate::screen::{self, Table};
+use crate::warn;
 
 #[derive(Serialize)]
 struct Report {
@@ -27,9 +28,14 @@ struct Listed {
     bits: f64,
     nmse: f64,
     max_abs_error: f64,
+    lost_zeros: u64,
+    changed_signs: u64,
+    flattened: u64,
     codec: String,
     transform: String,
     target: String,
+    /// What became of its values.
+    warnings: Vec<String>,
 }
 
 #[derive(Serialize)]
@@ -68,6 +74,7 @@ pub(crate) fn run(args: &InspectArgs) -> Result<()> {
         tensors,
         total: Total { values, bytes, container_bytes: bytes.saturating_sub(payload), bits },
     };
+    warn::print(report.tensors.iter().map(|tensor| (&*tensor.name, &*tensor.warnings)));
     if args.json { screen::print_json(&report) } else { screen::print(&text(&report)) }
 }
 
@@ -82,9 +89,13 @@ fn list(entry: &TensorEntry) -> Listed {
         bits: entry.bits(),
         nmse: entry.nmse,
         max_abs_error: entry.max_abs_error,
+        lost_zeros: entry.side_effects.lost_zeros,
+        changed_signs: entry.side_effects.changed_signs,
+        flattened: entry.side_effects.flattened,
         codec: entry.codecs.iter().map(ToString::to_string).collect::<Vec<_>>().join(","),
         transform: entry.transforms.join(","),
         target: entry.target.clone(),
+        warnings: warn::of_side_effects(&entry.side_effects, entry.values, || false),
     }
 }
 

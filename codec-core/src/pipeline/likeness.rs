@@ -18,8 +18,11 @@ const SAMPLE: usize = 2048;
 /// Values in a row that are searched for repetitions, and the distance from one such run to the next.
 const RUN: usize = 2048;
 const RUN_DISTANCE: usize = 4 * RUN;
-/// One window of 8 bytes in so many is remembered, chosen by its hash, so that repetitions choose the same.
+/// Chunks of up to as many values are searched whole.
+const SHORT: usize = 1 << 15;
+/// Of windows of 8 bytes one in as many (log2) is remembered, chosen by its hash, so that repetitions choose the same.
 const CHOSEN: u32 = 7;
+const CHOSEN_OF_SHORT: u32 = 3;
 /// A share of repeated windows from which on values count as structured.
 const REPEATED: f64 = 0.05;
 
@@ -78,12 +81,14 @@ fn entropy(samples: impl Iterator<Item = u16> + Clone, counts: &mut [u16]) -> f6
 /// The share of windows that were seen before.
 #[expect(clippy::cast_precision_loss, reason = "a share")]
 fn repeated(bytes: &[u8], size: usize) -> f64 {
+    let is_short = bytes.len() <= SHORT * size;
+    let (distance, log2) = if is_short { (RUN, CHOSEN_OF_SHORT) } else { (RUN_DISTANCE, CHOSEN) };
     let mut chosen = Vec::new();
-    for run in bytes.chunks(RUN_DISTANCE * size) {
+    for run in bytes.chunks(distance * size) {
         let run = &run[..run.len().min(RUN * size)];
         for window in run.windows(8).step_by(size).filter_map(|window| window.first_chunk::<8>()) {
             let hash = u64::from_le_bytes(*window).wrapping_mul(0x9e37_79b9_7f4a_7c15);
-            if hash >> (64 - CHOSEN) == 0 {
+            if hash >> (64 - log2) == 0 {
                 chosen.push(hash);
             }
         }

@@ -119,7 +119,7 @@ impl Values {
 
 /// Values that stand apart from all others, at most, and at most one in so many.
 const APART: usize = 64;
-const APART_SHARE: usize = 1024;
+const APART_SHARE: usize = 256;
 /// The least of them is as many times the largest of the others.
 const GAP: f64 = 4.0;
 

@@ -1,7 +1,7 @@
 //! Spreading a target in bits or bytes over the tensors of one file, every byte of it counted.
 //!
 //! Small tensors are kept losslessly while the others can afford it, and the container has bytes of its own: what remains
-//! is shared. Each tensor gets its [share](Share); what one uses more or less than it was given is taken from or given to
+//! is shared. Each tensor gets its [share](crate::Share); what one uses more or less than it was given is taken from or given to
 //! those that follow. A tensor that cannot be made as small as its share takes the least that it can. Where the file comes
 //! out over its target, or far under it because late tensors had no use for their shares, it is written again with what
 //! was learned.
@@ -16,8 +16,8 @@ use telecine_format::Framing;
 
 pub use item::{BudgetItem, Takes, release};
 
+use crate::Result;
 use crate::fallback::raised;
-use crate::{Result, Share};
 use item::{allowed, fixed_bytes, framing_bytes, sharing_values};
 
 /// The least bits per value that a tensor is given.
