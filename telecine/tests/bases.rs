@@ -1,5 +1,6 @@
 //! Bases of KLT transforms in files: stored where a chunk names them, read where a chunk that is wanted does.
-#![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "small numbers")]
+
+#![allow(clippy::unwrap_used, reason = "a test that fails by panicking says where")]
 
 use std::path::PathBuf;
 use std::sync::Arc;

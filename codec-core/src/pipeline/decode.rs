@@ -7,7 +7,7 @@ use rayon::prelude::*;
 
 use super::side::Head;
 use crate::grid::Grid;
-use crate::tile::Tiling;
+use crate::tile::{Tiling, is_mostly_padding};
 use crate::{
     Basis, Chain, CodecId, CodedChunk, DType, Decoder, Error, GroupSpec, Limits, MatrixShape, Pick, Registry,
     Result, Role, TensorBuf, TensorMeta, Unavailable, bitcast, count_values, exact,
@@ -67,8 +67,7 @@ impl<'r> ChunkDecoder<'r> {
             None => bitcast::planes_of(dtype, spec.depth).ok_or_else(wrong)?,
         };
         let tiling = Tiling::stated(spec, head.layout, shape, planes)?;
-        // Padding of an honest chunk stays below its samples: a group that is mostly padding is an attack on memory.
-        if spec.samples() as u64 > 16 * (chunk.values * u64::from(planes)).max(1 << 16) {
+        if is_mostly_padding(&spec, chunk.values, planes) {
             return Err(wrong());
         }
         let bases = self.bases;

@@ -102,13 +102,7 @@ fn values(input: &mut Unstructured<'_>, dtype: DType, count: usize) -> Result<Ve
             }
         },
         |at, size| {
-            if at + 1 == size {
-                0x7f
-            } else if at + 2 == size {
-                0x7f
-            } else {
-                0xff
-            }
+            if at + 2 >= size { 0x7f } else { 0xff }
         },
     ];
     let constant: [u8; 8] = noise.next().to_le_bytes();
@@ -211,10 +205,10 @@ fn tensor(input: &mut Unstructured<'_>) -> Result<()> {
     let cols = MatrixShape::of(&shape).cols as usize;
     let bytes = values(input, dtype, shape.iter().product::<u64>() as usize)?;
     let mut encoding = Encoding::new(target(input)?);
-    if input.arbitrary()? {
-        if let Some(chain) = chain(input, cols, &mut encoding.bases)? {
-            encoding.transform = TransformChoice::Chain(chain);
-        }
+    if input.arbitrary()?
+        && let Some(chain) = chain(input, cols, &mut encoding.bases)?
+    {
+        encoding.transform = TransformChoice::Chain(chain);
     }
     if input.arbitrary()? {
         encoding.importance = importance(input, cols)?;
