@@ -162,6 +162,12 @@ impl Worker {
             });
             (grid, deepest, Quality::Step(plan.step / grid.scale))
         };
+        if !(grid.scale.is_finite() && grid.offset.is_finite()) {
+            return Err(Error::unsupported(format!(
+                "a quantiser step of {:e} is too coarse for values of this size in f32",
+                plan.step
+            )));
+        }
         let tiling = self.tile(source, codec, (1, depth))?;
         self.plane.clear();
         grid.quantise(&self.values, depth, &mut self.plane);
