@@ -286,6 +286,23 @@ impl Capabilities {
         self.depths.contains(&16) && self.align <= 1 && *self.width.start() <= 1 && *self.height.start() <= 1
     }
 
+    /// Checks that the numbers make sense: some group can be coded.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] with what does not make sense.
+    pub(crate) fn check_sound(&self, backend: &str) -> Result<()> {
+        let depths = !self.depths.is_empty() && self.depths.iter().all(|depth| (8..=16).contains(depth));
+        let sizes =
+            [&self.width, &self.height].into_iter().all(|range| !range.is_empty() && *range.end() > 0);
+        if depths && self.depths.is_sorted() && sizes && self.align > 0 && self.max_frames > 0 {
+            return Ok(());
+        }
+        Err(Error::invalid(format!(
+            "{backend} has capabilities that no group fits: {self:?}; depths are 8 to 16 and ascend, sizes, alignment and \
+             planes start at 1"
+        )))
+    }
+
     /// Checks that a group of this spec can be coded.
     ///
     /// # Errors

@@ -67,9 +67,10 @@ impl Registry {
     /// One that was noted as left out is so no more.
     ///
     /// # Errors
-    /// [`Error::Invalid`] when the name is taken.
+    /// [`Error::Invalid`] when the name is taken, or no group fits the capabilities.
     pub fn register(&mut self, backend: Arc<dyn Backend>) -> Result<()> {
         let name = backend.info().name;
+        backend.info().capabilities.check_sound(name)?;
         if self.entries.iter().any(|entry| entry.backend.info().name == name) {
             return Err(Error::invalid(format!("a backend named {name} is registered already")));
         }
@@ -259,6 +260,25 @@ mod tests {
             assert_eq!(found.backend.info().name, "x265");
             assert_eq!(registry.list().len(), 1);
             assert_eq!(registry.named("x265"), Some(CodecId::HEVC));
+        }
+    }
+
+    #[test]
+    fn capabilities_that_no_group_fits_are_refused() {
+        let changes: [fn(&mut Capabilities); 7] = [
+            |c| c.align = 0,
+            |c| c.max_frames = 0,
+            |c| c.depths = &[],
+            |c| c.depths = &[8, 17],
+            |c| c.depths = &[16, 8],
+            |c| c.width = std::ops::RangeInclusive::new(9, 8),
+            |c| c.height = 0..=0,
+        ];
+        for change in changes {
+            let mut device = device("device", Role::Encode);
+            change(&mut Arc::get_mut(&mut device).unwrap().documented.capabilities);
+            let error = Registry::new().register(device).unwrap_err();
+            assert!(matches!(&error, Error::Invalid(message) if message.contains("device")), "{error}");
         }
     }
 

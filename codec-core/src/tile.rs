@@ -36,6 +36,8 @@ impl Tiling {
         capabilities: &Capabilities,
         limits: &Limits,
     ) -> Result<Self> {
+        // Asked again: a device may have narrowed them since the backend was registered.
+        capabilities.check_sound(backend)?;
         let too_large =
             |_| Error::unsupported(format!("a chunk of {rows} × {cols} values is too large to tile"));
         let (h, w) = (u32::try_from(rows).map_err(too_large)?, u32::try_from(cols).map_err(too_large)?);
@@ -57,6 +59,11 @@ impl Tiling {
         let frames = frames.checked_mul(planes).ok_or_else(|| Error::unsupported("too many planes"))?;
         let spec = GroupSpec::new(frames, height, width, depth, limits)?;
         capabilities.check(backend, &spec)?;
+        if is_mostly_padding(&spec, u64::from(values), planes) {
+            return Err(Error::unsupported(format!(
+                "{backend} codes {values} values in {spec:?} at least, which readers refuse as padding: make chunks larger"
+            )));
+        }
         Ok(Self { spec, layout, rows, cols, planes })
     }
 
@@ -147,6 +154,12 @@ impl Tiling {
     }
 }
 
+/// Whether a group is so much larger than its chunk that readers refuse it: padding of an honest chunk stays below its
+/// samples, or the least size that a backend takes, and a group that is mostly padding is an attack on memory.
+pub(crate) fn is_mostly_padding(spec: &GroupSpec, values: u64, planes: u32) -> bool {
+    spec.samples() as u64 > 16 * values.saturating_mul(u64::from(planes)).max(1 << 16)
+}
+
 /// The width of a folded plane: what leaves no padding if there is such a width near the wanted one.
 fn fold_width(values: u32, capabilities: &Capabilities) -> u32 {
     let (low, high) = (*capabilities.width.start(), *capabilities.width.end());
@@ -223,6 +236,16 @@ mod tests {
         let rows: Vec<&[u16]> = group.chunks(56).collect();
         assert_eq!((rows[14], rows[15]), (rows[13], rows[13]));
         assert!(rows[13][49..].iter().all(|&sample| sample == tiling.spec.mid_sample()));
+    }
+
+    #[test]
+    fn a_group_that_readers_refuse_is_not_made() {
+        let plan = |least: u32| {
+            let large = Capabilities::new(&[8]).with_lossless().with_sizes(least..=4096, least..=4096, 1);
+            Tiling::plan((10, 1), (1, 8), "test", &large, &Limits::default())
+        };
+        assert!(plan(1024).is_ok());
+        assert!(matches!(plan(1025), Err(Error::Unsupported(_))));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! Bases of KLT transforms in files: stored where a chunk names them, read where a chunk that is wanted does.
-#![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "small numbers")]
+
+#![allow(clippy::unwrap_used, reason = "a test that fails by panicking says where")]
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -215,4 +216,20 @@ fn a_codec_decodes_within_its_own_limits() {
     few.chunk_values = 1024;
     assert!(codec.with_limits(few).decode(&encoded).is_ok());
     assert_eq!(encoded.chunks[0].codec, CodecId::NATIVE);
+}
+
+/// Found by fuzzing: the grid's scale was infinite, and what was written could not be read.
+#[test]
+fn what_a_transform_leads_out_of_range_is_refused_or_comes_back() {
+    let codec = Codec::new();
+    let tensor = TensorBuf::from_f32(&[64, 128], &[3e38; 64 * 128]).unwrap();
+    for target in [Target::Step(1e36), Target::Nmse(0.01), Target::Bits(3.0)] {
+        let mut encoding = Encoding::new(target);
+        let spread = Transform::hadamard(128, 0).unwrap();
+        encoding.transform = TransformChoice::Chain(Chain::new(vec![spread]).unwrap());
+        match codec.encode(&tensor.view().unwrap(), &encoding) {
+            Ok(encoded) => assert_eq!(codec.decode(&encoded).unwrap().shape, tensor.shape),
+            Err(error) => assert!(matches!(error, Error::Core(CoreError::Unsupported(_))), "{error:?}"),
+        }
+    }
 }

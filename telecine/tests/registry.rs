@@ -1,5 +1,7 @@
 //! Registries that are not the default one: codecs of others alone, and backends that are looked up by name.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails by panicking says where")]
+
 use std::sync::Arc;
 
 use telecine::{

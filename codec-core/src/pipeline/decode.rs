@@ -6,7 +6,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::side::{Head, Numbers};
-use crate::tile::Tiling;
+use crate::tile::{Tiling, is_mostly_padding};
 use crate::{
     Basis, Chain, CodecId, CodedChunk, DType, Decoder, Error, GroupSpec, Limits, MatrixShape, Pick, Registry,
     Result, Role, TensorBuf, TensorMeta, Unavailable, bitcast, count_values, exact,
@@ -100,8 +100,7 @@ impl<'r> ChunkDecoder<'r> {
             Numbers::Levels(levels) => levels.planes(spec.depth),
         };
         let tiling = Tiling::stated(spec, head.layout, shape, planes)?;
-        // Padding of an honest chunk stays below its samples: a group that is mostly padding is an attack on memory.
-        if spec.samples() as u64 > 16 * (values * u64::from(planes)).max(1 << 16) {
+        if is_mostly_padding(&spec, values, planes) {
             return Err(wrong());
         }
         let bases = self.bases;

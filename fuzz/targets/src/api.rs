@@ -72,7 +72,7 @@ fn shape(input: &mut Unstructured<'_>) -> Result<Vec<u64>> {
 }
 
 /// Values of a kind that ordinary tensors do not have.
-fn values(input: &mut Unstructured<'_>, dtype: DType, count: usize) -> Result<Vec<u8>> {
+fn values(input: &mut Unstructured<'_>, dtype: DType, count: usize, scale: f32) -> Result<Vec<u8>> {
     let (kind, seed, rare): (u8, u64, u8) = input.arbitrary()?;
     let size = dtype.size();
     let mut noise = Noise(seed | 1);
@@ -102,17 +102,10 @@ fn values(input: &mut Unstructured<'_>, dtype: DType, count: usize) -> Result<Ve
             }
         },
         |at, size| {
-            if at + 1 == size {
-                0x7f
-            } else if at + 2 == size {
-                0x7f
-            } else {
-                0xff
-            }
+            if at + 2 >= size { 0x7f } else { 0xff }
         },
     ];
     let constant: [u8; 8] = noise.next().to_le_bytes();
-    let scale = (f32::from(input.arbitrary::<u8>()?) - 128.0).exp2();
     let mut bytes = Vec::with_capacity(count * size);
     for _ in 0..count {
         let bits = noise.next();
@@ -188,15 +181,19 @@ fn chain(input: &mut Unstructured<'_>, cols: usize, bases: &mut Vec<Arc<Basis>>)
     Ok(Some(chain))
 }
 
-fn target(input: &mut Unstructured<'_>) -> Result<Target> {
+/// A target in reach of values of this scale, mostly.
+fn target(input: &mut Unstructured<'_>, scale: f32) -> Result<Target> {
     let (kind, number): (u8, u8) = input.arbitrary()?;
-    let number =
-        if kind & 0x80 == 0 { (f64::from(number) / 4.0 - 40.0).exp2() } else { input.arbitrary()? };
+    let (number, scale) = if kind < 0xe0 {
+        ((f64::from(number) / 16.0 - 12.0).exp2(), f64::from(scale))
+    } else {
+        (input.arbitrary()?, 1.0)
+    };
     let target = match kind % 5 {
         0 => Target::Bits(number),
         1 => Target::Nmse(number),
-        2 => Target::MaxAbs(number),
-        3 => Target::Step(number),
+        2 => Target::MaxAbs(number * scale),
+        3 => Target::Step(number * scale),
         _ => Target::Lossless,
     };
     if target.check().is_ok() {
@@ -209,12 +206,15 @@ fn tensor(input: &mut Unstructured<'_>) -> Result<()> {
     let dtype = *input.choose(DType::ALL)?;
     let shape = shape(input)?;
     let cols = MatrixShape::of(&shape).cols as usize;
-    let bytes = values(input, dtype, shape.iter().product::<u64>() as usize)?;
-    let mut encoding = Encoding::new(target(input)?);
-    if input.arbitrary()? {
-        if let Some(chain) = chain(input, cols, &mut encoding.bases)? {
-            encoding.transform = TransformChoice::Chain(chain);
-        }
+    // Sums of bytes are about 200: scales of 1 are as frequent as all others together.
+    let octave: u8 = input.arbitrary()?;
+    let scale = if octave & 1 == 0 { 1.0 } else { (f32::from(octave) - 128.0).exp2() };
+    let bytes = values(input, dtype, shape.iter().product::<u64>() as usize, scale)?;
+    let mut encoding = Encoding::new(target(input, scale)?);
+    if input.arbitrary::<u8>()? < 0xc0
+        && let Some(chain) = chain(input, cols, &mut encoding.bases)?
+    {
+        encoding.transform = TransformChoice::Chain(chain);
     }
     if input.arbitrary()? {
         encoding.importance = importance(input, cols)?;
@@ -222,7 +222,7 @@ fn tensor(input: &mut Unstructured<'_>) -> Result<()> {
     encoding.effort = effort(input)?;
     encoding.codec =
         *input.choose(&[None, Some(CodecId::NATIVE), Some(CodecId::ZSTD), Some(CodecId::RAW)])?;
-    encoding.keep_small = input.arbitrary()?;
+    encoding.keep_small = input.arbitrary::<u8>()? < 0x20;
     encoding.chunk_values = u64::from(input.arbitrary::<u16>()?) >> (input.arbitrary::<u8>()? % 16);
     if input.arbitrary()? {
         encoding.limits.chunk_values = u64::from(input.arbitrary::<u16>()?);

@@ -67,7 +67,7 @@ macro_rules! smoke {
 }
 
 smoke! {
-    api 2000,
+    api 3000,
     chunk 20_000,
     container 10_000,
     native_decode 1000,
