@@ -7,6 +7,7 @@ use telecine_core::{
 };
 use telecine_video::{FLAT_420_SIDE, FLAT_SIDE, probe_decoder, probe_encoder};
 
+use crate::absence;
 use crate::context::version;
 use crate::decode::VideoDecoder;
 use crate::decoders::{self, DecoderKind};
@@ -67,14 +68,9 @@ fn missing(backend: &'static str, what: &str, remedy: &str) -> Unavailable {
     Unavailable::Library { backend, library: format!("libavcodec with {what}"), reason }
 }
 
-/// Why coding failed though the libraries are there: of a hardware engine, that the device lacks it.
+/// Why coding failed though the libraries are there.
 fn failed(backend: &'static str, driver: &[&str], reason: &str) -> Unavailable {
-    let reason = format!("{} {reason}", version());
-    if driver.is_empty() {
-        return Unavailable::Init { backend, reason };
-    }
-    let reason = format!("{reason}. Not every device has the engine: A100, H100 and H200 have no NVENC");
-    Unavailable::Device { backend, reason }
+    absence::ffmpeg(driver, &version(), reason).of(backend)
 }
 
 impl Backend for FfmpegEncoder {
