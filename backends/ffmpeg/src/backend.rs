@@ -138,3 +138,29 @@ impl Backend for FfmpegDecoder {
         Ok(Box::new(VideoDecoder::new(self.kind.info.name, self.kind.libraries, self.kind.bitstream, spec)?))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_library_that_ffmpeg_was_built_without_is_said() {
+        let x265 = &encoders::X265;
+        let encoder = EncoderKind { info: x265.info.clone(), library: "libx266", ..*x265 };
+        let decoder =
+            DecoderKind { info: decoders::AV1.info.clone(), libraries: &["a", "b"], ..decoders::AV1 };
+        let encoder = FfmpegEncoder::new(Box::leak(Box::new(encoder)));
+        let decoder = FfmpegDecoder::new(Box::leak(Box::new(decoder)));
+        for (probed, wanted) in
+            [(encoder.probe(), "libavcodec with libx266"), (decoder.probe(), "libavcodec with a or b")]
+        {
+            match probed {
+                Err(Unavailable::Library { library, reason, .. }) => {
+                    assert_eq!(library, wanted);
+                    assert!(reason.contains(&version()) && reason.contains("apt-get install"), "{reason}");
+                }
+                other => panic!("{other:?}"),
+            }
+        }
+    }
+}
