@@ -7,6 +7,7 @@ use telecine_core::{
 };
 use telecine_video::{FLAT_420_SIDE, FLAT_SIDE, probe_decoder, probe_encoder};
 
+use crate::absence;
 use crate::context::version;
 use crate::decode::VideoDecoder;
 use crate::decoders::{self, DecoderKind};
@@ -67,14 +68,9 @@ fn missing(backend: &'static str, what: &str, remedy: &str) -> Unavailable {
     Unavailable::Library { backend, library: format!("libavcodec with {what}"), reason }
 }
 
-/// Why coding failed though the libraries are there: of a hardware engine, that the device lacks it.
+/// Why coding failed though the libraries are there.
 fn failed(backend: &'static str, driver: &[&str], reason: &str) -> Unavailable {
-    let reason = format!("{} {reason}", version());
-    if driver.is_empty() {
-        return Unavailable::Init { backend, reason };
-    }
-    let reason = format!("{reason}. Not every device has the engine: A100, H100 and H200 have no NVENC");
-    Unavailable::Device { backend, reason }
+    absence::ffmpeg(driver, &version(), reason).of(backend)
 }
 
 impl Backend for FfmpegEncoder {
@@ -140,5 +136,31 @@ impl Backend for FfmpegDecoder {
     fn decoder(&self, spec: GroupSpec) -> Result<Box<dyn Decoder>> {
         self.info().capabilities.check(self.kind.info.name, &spec)?;
         Ok(Box::new(VideoDecoder::new(self.kind.info.name, self.kind.libraries, self.kind.bitstream, spec)?))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_library_that_ffmpeg_was_built_without_is_said() {
+        let x265 = &encoders::X265;
+        let encoder = EncoderKind { info: x265.info.clone(), library: "libx266", ..*x265 };
+        let decoder =
+            DecoderKind { info: decoders::AV1.info.clone(), libraries: &["a", "b"], ..decoders::AV1 };
+        let encoder = FfmpegEncoder::new(Box::leak(Box::new(encoder)));
+        let decoder = FfmpegDecoder::new(Box::leak(Box::new(decoder)));
+        for (probed, wanted) in
+            [(encoder.probe(), "libavcodec with libx266"), (decoder.probe(), "libavcodec with a or b")]
+        {
+            match probed {
+                Err(Unavailable::Library { library, reason, .. }) => {
+                    assert_eq!(library, wanted);
+                    assert!(reason.contains(&version()) && reason.contains("apt-get install"), "{reason}");
+                }
+                other => panic!("{other:?}"),
+            }
+        }
     }
 }

@@ -9,6 +9,8 @@ use std::ptr::null_mut;
 use libloading::{Library, Symbol};
 use telecine_core::CodecId;
 
+use crate::absence::{self, Absence};
+
 /// Sizes that an engine takes, in samples, and how many engines there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Limits {
@@ -19,19 +21,19 @@ pub(crate) struct Limits {
 
 impl Limits {
     /// # Errors
-    /// Numbers that cannot be: no size at all, or a least above the most.
-    fn checked(self, device: &str) -> Result<Self, String> {
+    /// [`Absence::Init`] for numbers that cannot be: no size at all, or a least above the most.
+    fn checked(self, device: &str) -> Result<Self, Absence> {
         let fits = |(least, most): (u32, u32)| least <= most && most > 0 && most <= 1 << 16;
         if fits(self.width) && fits(self.height) {
             return Ok(self);
         }
-        Err(format!("{device}: the driver says that sizes are {self:?}, which cannot be"))
+        Err(Absence::Init(format!("{device}: the driver says that sizes are {self:?}, which cannot be")))
     }
 }
 
 /// The first device, its context current on this thread until this is dropped.
 struct Device {
-    cuda: Library,
+    cuda: Shared,
     device: c_int,
     context: *mut c_void,
     name: String,
@@ -45,41 +47,52 @@ type Release = unsafe extern "C" fn(c_int) -> c_int;
 type Push = unsafe extern "C" fn(*mut c_void) -> c_int;
 type Pop = unsafe extern "C" fn(*mut *mut c_void) -> c_int;
 
-/// A function of a library.
-///
-/// # Errors
-/// That it lacks it.
-///
-/// # Safety
-/// `T` is the type of the function.
-unsafe fn function<'l, T>(library: &'l Library, name: &str) -> Result<Symbol<'l, T>, String> {
-    // SAFETY: the caller answers for the type.
-    unsafe { library.get(name.as_bytes()) }.map_err(|error| format!("the driver has no {name}: {error}"))
+/// A shared library of the driver, with the name that it was loaded by.
+pub(crate) struct Shared {
+    library: Library,
+    file: String,
 }
 
-fn load(name: &str) -> Result<Library, String> {
-    // SAFETY: these are NVIDIA's own libraries, made to be loaded so.
-    unsafe { Library::new(name) }.map_err(|error| error.to_string())
-}
+impl Shared {
+    /// # Errors
+    /// [`Absence::Library`]: it is missing or damaged.
+    pub(crate) fn load(file: &str) -> Result<Self, Absence> {
+        // SAFETY: these are NVIDIA's own libraries, made to be loaded so.
+        match unsafe { Library::new(file) } {
+            Ok(library) => Ok(Self { library, file: file.into() }),
+            Err(error) => Err(Absence::missing(file, &error.to_string())),
+        }
+    }
 
-fn check(code: c_int, what: &str) -> Result<(), String> {
-    if code == 0 { Ok(()) } else { Err(format!("{what} fails with code {code}")) }
+    /// A function of it.
+    ///
+    /// # Errors
+    /// [`Absence::Library`]: it lacks the function, so it is too old.
+    ///
+    /// # Safety
+    /// `T` is the type of the function.
+    unsafe fn function<T>(&self, name: &str) -> Result<Symbol<'_, T>, Absence> {
+        // SAFETY: the caller answers for the type.
+        let found = unsafe { self.library.get(name.as_bytes()) };
+        found.map_err(|error| Absence::outdated(&self.file, &format!("the driver has no {name}: {error}")))
+    }
 }
 
 impl Device {
-    fn open(cuda: &str) -> Result<Self, String> {
-        let cuda = load(cuda)?;
+    fn open(cuda: &str) -> Result<Self, Absence> {
+        let cuda = Shared::load(cuda)?;
+        let check = |code, call| absence::cuda(&cuda.file, call, code);
         let (mut device, mut context, mut name) = (0, null_mut(), [0 as c_char; 128]);
         // SAFETY: types of the driver API since CUDA 7.0; every pointer is to a variable that outlives its call, and the
         // name's length is given.
         unsafe {
-            check(function::<Init>(&cuda, "cuInit")?(0), "cuInit")?;
-            check(function::<DeviceGet>(&cuda, "cuDeviceGet")?(&raw mut device, 0), "cuDeviceGet")?;
-            let get_name = function::<DeviceName>(&cuda, "cuDeviceGetName")?;
+            check(cuda.function::<Init>("cuInit")?(0), "cuInit")?;
+            check(cuda.function::<DeviceGet>("cuDeviceGet")?(&raw mut device, 0), "cuDeviceGet")?;
+            let get_name = cuda.function::<DeviceName>("cuDeviceGetName")?;
             check(get_name(name.as_mut_ptr(), 127, device), "cuDeviceGetName")?;
-            let retain = function::<Retain>(&cuda, "cuDevicePrimaryCtxRetain")?;
+            let retain = cuda.function::<Retain>("cuDevicePrimaryCtxRetain")?;
             check(retain(&raw mut context, device), "cuDevicePrimaryCtxRetain")?;
-            check(function::<Push>(&cuda, "cuCtxPushCurrent_v2")?(context), "cuCtxPushCurrent")?;
+            check(cuda.function::<Push>("cuCtxPushCurrent_v2")?(context), "cuCtxPushCurrent")?;
         }
         // SAFETY: of its 128 bytes the last is 0, as the driver was told of 127.
         let name = unsafe { CStr::from_ptr(name.as_ptr()) }.to_string_lossy().into_owned();
@@ -92,10 +105,10 @@ impl Drop for Device {
         let mut popped = null_mut();
         // SAFETY: as in `open`, which pushed and retained it once.
         unsafe {
-            if let Ok(pop) = function::<Pop>(&self.cuda, "cuCtxPopCurrent_v2") {
+            if let Ok(pop) = self.cuda.function::<Pop>("cuCtxPopCurrent_v2") {
                 pop(&raw mut popped);
             }
-            if let Ok(release) = function::<Release>(&self.cuda, "cuDevicePrimaryCtxRelease_v2") {
+            if let Ok(release) = self.cuda.function::<Release>("cuDevicePrimaryCtxRelease_v2") {
                 release(self.device);
             }
         }
@@ -134,17 +147,18 @@ fn cuvid_codec(codec: CodecId) -> c_uint {
 ///
 /// # Errors
 /// Why nothing, the device named.
-pub(crate) fn decoder(cuda: &str, cuvid: &str, codec: CodecId, depth: u8) -> Result<Limits, String> {
+pub(crate) fn decoder(cuda: &str, cuvid: &str, codec: CodecId, depth: u8) -> Result<Limits, Absence> {
     type GetCaps = unsafe extern "C" fn(*mut DecodeCaps) -> c_int;
     let device = Device::open(cuda)?;
-    let cuvid = load(cuvid)?;
+    let cuvid = Shared::load(cuvid)?;
     let (codec, depth_minus_8) = (cuvid_codec(codec), c_uint::from(depth.saturating_sub(8)));
     let mut caps = DecodeCaps { codec, chroma_format: 1, depth_minus_8, ..DecodeCaps::default() };
     // SAFETY: the layout is that of `CUVIDDECODECAPS`, and a context is current.
-    let code = unsafe { function::<GetCaps>(&cuvid, "cuvidGetDecoderCaps")?(&raw mut caps) };
-    check(code, "cuvidGetDecoderCaps").map_err(|error| format!("{}: {error}", device.name))?;
+    let code = unsafe { cuvid.function::<GetCaps>("cuvidGetDecoderCaps")?(&raw mut caps) };
+    absence::cuda(&cuvid.file, "cuvidGetDecoderCaps", code).map_err(|absence| absence.about(&device.name))?;
     if caps.is_supported == 0 {
-        return Err(format!("{}: its NVDEC has no such codec at {depth} bits in 4:2:0", device.name));
+        let reason = format!("{}: its NVDEC has no such codec at {depth} bits in 4:2:0", device.name);
+        return Err(Absence::Device(reason));
     }
     let width = (u32::from(caps.min_width), caps.max_width);
     let height = (u32::from(caps.min_height), caps.max_height);
@@ -213,20 +227,21 @@ const ENGINES: u32 = 49;
 ///
 /// # Errors
 /// Why nothing, the device named.
-pub(crate) fn encoder(cuda: &str, nvenc: &str, codec: CodecId, depth: u8) -> Result<Limits, String> {
+pub(crate) fn encoder(cuda: &str, nvenc: &str, codec: CodecId, depth: u8) -> Result<Limits, Absence> {
     type CreateInstance = unsafe extern "C" fn(*mut Functions) -> c_int;
     let device = Device::open(cuda)?;
-    let nvenc = load(nvenc)?;
-    let about = |error: String| format!("{}: {error}", device.name);
+    let nvenc = Shared::load(nvenc)?;
+    let about = |absence: Absence| absence.about(&device.name);
+    let check = |code, call| absence::nvenc(&nvenc.file, call, code);
     let api = if codec == CodecId::AV1 { 12 } else { 11 | 1 << 24 };
     let version = |of: u32| api | of << 16 | 7 << 28;
     let mut list = Functions { version: version(2), reserved: 0, functions: [null_mut(); 318] };
     // SAFETY: the list has the layout and size of `NV_ENCODE_API_FUNCTION_LIST`.
-    let code = unsafe { function::<CreateInstance>(&nvenc, "NvEncodeAPICreateInstance")?(&raw mut list) };
+    let code = unsafe { nvenc.function::<CreateInstance>("NvEncodeAPICreateInstance")?(&raw mut list) };
     check(code, "NvEncodeAPICreateInstance").map_err(about)?;
     let places = [OPEN_SESSION_EX, GET_ENCODE_CAPS, DESTROY_ENCODER];
     if places.iter().any(|place| list.functions[*place].is_null()) {
-        return Err(about("the driver's list of functions has gaps".into()));
+        return Err(Absence::outdated(&nvenc.file, "its list of functions has gaps"));
     }
     // SAFETY: the driver put these functions there, at the places of its header; none is null.
     let (open, get, destroy) = unsafe {
@@ -248,18 +263,19 @@ pub(crate) fn encoder(cuda: &str, nvenc: &str, codec: CodecId, depth: u8) -> Res
     };
     // SAFETY: the layout is the header's, and the context is current.
     let code = unsafe { open(&raw mut parameters, &raw mut session) };
-    let opened = check(code, "opening a session of NVENC");
-    let query = |which: u32| -> Result<u32, String> {
+    let opened = check(code, "nvEncOpenEncodeSessionEx");
+    let query = |which: u32| -> Result<u32, Absence> {
         let (mut cap, mut value) = (EncodeCap { version: version(1), which, reserved: [0; 62] }, 0);
         // SAFETY: the session is open, and the layouts are the header's.
         let code = unsafe { get(session, nvenc_codec(codec), &raw mut cap, &raw mut value) };
-        check(code, "its NVENC has no such codec: nvEncGetEncodeCaps")?;
-        u32::try_from(value).map_err(|_| format!("the driver says {value} of capability {which}"))
+        check(code, "nvEncGetEncodeCaps")?;
+        let odd = |_| Absence::Init(format!("the driver says {value} of capability {which}"));
+        u32::try_from(value).map_err(odd)
     };
-    let limits = || -> Result<Limits, String> {
+    let limits = || -> Result<Limits, Absence> {
         opened.clone()?;
         if depth > 8 && query(TEN_BITS)? == 0 {
-            return Err(format!("its NVENC has not {depth} bits for this codec"));
+            return Err(Absence::Device(format!("its NVENC has not {depth} bits for this codec")));
         }
         let width = (query(WIDTH_MIN)?, query(WIDTH_MAX)?);
         let height = (query(HEIGHT_MIN)?, query(HEIGHT_MAX)?);

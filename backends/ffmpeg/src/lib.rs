@@ -10,6 +10,7 @@
 
 #![cfg(feature = "ffmpeg")]
 
+mod absence;
 mod backend;
 mod context;
 mod decode;

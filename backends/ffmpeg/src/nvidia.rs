@@ -10,8 +10,9 @@ use ffmpeg_next::format::Pixel;
 use telecine_core::{BackendInfo, Capabilities, CodecId, Effort, Role, Tier, Tools, Unavailable};
 use telecine_video::{Bitstream, Ladder};
 
+use crate::absence::Absence;
 use crate::decoders::DecoderKind;
-use crate::driver;
+use crate::driver::{self, Shared};
 use crate::encoders::{DEPTHS, EncoderKind, Request, Setting, by_depth};
 
 const CUDA: &str = "libcuda.so.1";
@@ -151,20 +152,10 @@ fn av1_options(request: &Request<'_>) -> Vec<(&'static str, String)> {
 /// # Errors
 /// [`Unavailable::Library`] with the first that is not.
 pub(crate) fn find_driver(backend: &'static str, libraries: &[&str]) -> Result<(), Unavailable> {
-    for library in libraries {
-        // SAFETY: these are NVIDIA's own libraries, made to be loaded so; nothing is called in them.
-        if let Err(error) = unsafe { libloading::Library::new(library) } {
-            return Err(Unavailable::Library {
-                backend,
-                library: (*library).to_owned(),
-                reason: format!(
-                    "{error}. It comes with NVIDIA's driver: Debian has it as libcuda1, libnvidia-encode1 and libnvcuvid1 \
-                     in non-free, and in a container the variable NVIDIA_DRIVER_CAPABILITIES must name `video`"
-                ),
-            });
-        }
-    }
-    Ok(())
+    libraries.iter().try_for_each(|library| match Shared::load(library) {
+        Ok(_) => Ok(()),
+        Err(absence) => Err(absence.of(backend)),
+    })
 }
 
 /// What the device's driver says that an engine takes, within what this crate can feed it; `None` without an engine.
@@ -172,7 +163,7 @@ pub(crate) fn find_driver(backend: &'static str, libraries: &[&str]) -> Result<(
 /// Minimum and maximum sizes are those of all the depths that the device has, so that any of them takes any size.
 ///
 /// # Errors
-/// [`Unavailable::Device`] where the device has not the codec at any depth.
+/// [`Unavailable::Device`] where the device has not the codec at any depth; what [`Absence`] has for other failures.
 pub(crate) fn query(info: &BackendInfo, driver: &[&str]) -> Result<Option<BackendInfo>, Unavailable> {
     let &[cuda, engine] = driver else { return Ok(None) };
     let ask = if info.encodes { driver::encoder } else { driver::decoder };
@@ -182,11 +173,11 @@ pub(crate) fn query(info: &BackendInfo, driver: &[&str]) -> Result<Option<Backen
 /// The same with what `ask` says of a depth.
 fn narrow(
     info: &BackendInfo,
-    ask: impl Fn(u8) -> Result<driver::Limits, String>,
+    ask: impl Fn(u8) -> Result<driver::Limits, Absence>,
 ) -> Result<BackendInfo, Unavailable> {
     let mut narrowed = info.clone();
     let Capabilities { depths, width, height, .. } = &mut narrowed.capabilities;
-    let (mut taken, mut refusal) = (Vec::new(), String::new());
+    let (mut taken, mut refusal) = (Vec::new(), None);
     for &depth in info.capabilities.depths {
         match ask(depth) {
             Ok(limits) => {
@@ -196,15 +187,19 @@ fn narrow(
                 taken.push(depth);
             }
             // The first one says it of the depth that every device with the engine has.
-            Err(reason) if refusal.is_empty() => refusal = reason,
-            Err(_) => {}
+            Err(absence) => {
+                refusal.get_or_insert(absence);
+            }
         }
     }
     *depths = match taken[..] {
         [8] => &[8],
         [10] => &[10],
         [8, 10] => &[8, 10],
-        _ => return Err(Unavailable::Device { backend: info.name, reason: refusal }),
+        _ => {
+            let refusal = refusal.unwrap_or_else(|| Absence::Init("the driver takes no depth".into()));
+            return Err(refusal.of(info.name));
+        }
     };
     if width.is_empty() || height.is_empty() {
         let reason = format!("the driver's sizes leave none: {width:?} × {height:?}");
@@ -229,18 +224,26 @@ mod tests {
         assert_eq!(narrowed.depths, [8, 10]);
         let wide = Limits { width: (301, 16_384), height: (301, 16_384), engines: 1 };
         assert_eq!(narrow(info, |_| Ok(wide)).unwrap().capabilities.width, 302..=8192);
-        let shallow = |depth| if depth == 8 { Ok(limits) } else { Err("no 10 bits".to_owned()) };
+        let shallow =
+            |depth| if depth == 8 { Ok(limits) } else { Err(Absence::Device("no 10 bits".to_owned())) };
         assert_eq!(narrow(info, shallow).unwrap().capabilities.depths, [8]);
     }
 
     #[test]
     fn a_device_without_the_engine_is_unavailable() {
         let info = &DECODERS[2].info;
-        let error = narrow(info, |_| Err("Device 7: no such codec".to_owned())).unwrap_err();
+        let refused = |_| Err(Absence::Device("Device 7: no such codec".to_owned()));
+        let error = narrow(info, refused).unwrap_err();
         assert!(
             matches!(&error, Unavailable::Device { reason, .. } if reason.contains("Device 7")),
             "{error:?}"
         );
+        // The kind of reason is the first depth's.
+        let outdated = |depth| {
+            let outdated = Absence::outdated("libnvcuvid.so.1", "it lacks a function");
+            Err(if depth == 8 { outdated } else { Absence::Device("no 10 bits".into()) })
+        };
+        assert!(matches!(narrow(info, outdated), Err(Unavailable::Library { .. })));
         let none = Limits { width: (1, 2), height: (1, 2), engines: 1 };
         assert!(matches!(narrow(info, |_| Ok(none)), Err(Unavailable::Device { .. })));
     }

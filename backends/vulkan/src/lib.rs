@@ -9,6 +9,7 @@
 mod decode;
 mod device;
 mod encode;
+mod survey;
 
 use std::sync::OnceLock;
 
@@ -19,6 +20,7 @@ use telecine_core::{
 use telecine_video::{Bitstream, FLAT_420_SIDE, probe_decoder, probe_encoder};
 
 use crate::device::Device;
+use crate::survey::Absence;
 
 /// The sizes of H.264's level 5.2 and less, until a device was asked for its own.
 const fn info(name: &'static str, role: Role, capabilities: Capabilities) -> BackendInfo {
@@ -55,10 +57,6 @@ fn open<'o>(
     Ok(opened.get_or_init(|| (narrowed, device)))
 }
 
-fn init(backend: &'static str, reason: String) -> Unavailable {
-    Unavailable::Init { backend, reason }
-}
-
 impl Backend for VulkanEncoder {
     fn info(&self) -> &BackendInfo {
         self.opened.get().map_or(&ENCODER, |opened| &opened.0)
@@ -66,7 +64,7 @@ impl Backend for VulkanEncoder {
 
     fn probe(&self) -> Result<(), Unavailable> {
         open(&self.opened, &ENCODER)?;
-        probe_encoder(self).map_err(|reason| init(ENCODER.name, reason))
+        probe_encoder(self).map_err(|reason| Absence(&ENCODER).start(reason))
     }
 
     fn encoder(&self, spec: GroupSpec, options: &EncodeOptions) -> Result<Box<dyn Encoder>> {
@@ -88,8 +86,8 @@ impl Backend for VulkanDecoder {
 
     fn probe(&self) -> Result<(), Unavailable> {
         open(&self.opened, &DECODER)?;
-        let packet = Bitstream::Avc.flat_420().map_err(|error| init(DECODER.name, error.to_string()))?;
-        probe_decoder(self, &packet, FLAT_420_SIDE).map_err(|reason| init(DECODER.name, reason))
+        let packet = Bitstream::Avc.flat_420().map_err(|error| Absence(&DECODER).start(error))?;
+        probe_decoder(self, &packet, FLAT_420_SIDE).map_err(|reason| Absence(&DECODER).start(reason))
     }
 
     fn encoder(&self, _spec: GroupSpec, _options: &EncodeOptions) -> Result<Box<dyn Encoder>> {

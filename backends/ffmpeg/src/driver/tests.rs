@@ -8,7 +8,10 @@ use std::process::Command;
 /// A stand-in for the driver's libraries, compiled from C: one device, an NVDEC and an NVENC with known limits.
 const CUDA: &str = r#"
 #include <string.h>
-int cuInit(unsigned flags) { return flags ? 1 : 0; }
+#ifndef INIT
+#define INIT 0
+#endif
+int cuInit(unsigned flags) { return flags ? 1 : INIT; }
 int cuDeviceGet(int *device, int index) { *device = 7; return index; }
 int cuDeviceGetName(char *name, int length, int device) { strncpy(name, "Device 7", length); return device != 7; }
 int cuDevicePrimaryCtxRetain(void **context, int device) { *context = (void *)0x1234; return device != 7; }
@@ -62,6 +65,15 @@ int NvEncodeAPICreateInstance(struct list *l) {
 }
 "#;
 
+/// The kind of an absence, and its reason.
+fn refused(limits: Result<Limits, Absence>) -> (&'static str, String) {
+    match limits.unwrap_err() {
+        Absence::Library { reason, .. } => ("library", reason),
+        Absence::Device(reason) => ("device", reason),
+        Absence::Init(reason) => ("init", reason),
+    }
+}
+
 fn compile(folder: &Path, name: &str, source: &str, defines: &[&str]) -> String {
     let path: PathBuf = folder.join(format!("{name}.so"));
     let text = folder.join(format!("{name}.c"));
@@ -85,8 +97,8 @@ fn a_decoder_takes_what_the_driver_says() {
     let limits = decoder(&cuda, &cuvid, CodecId::HEVC, 10).unwrap();
     assert_eq!(limits, Limits { width: (144, 8190), height: (144, 8190), engines: 3 });
     for (codec, depth) in [(CodecId::AV1, 8), (CodecId::HEVC, 12)] {
-        let error = decoder(&cuda, &cuvid, codec, depth).unwrap_err();
-        assert!(error.contains("Device 7") && error.contains("no such codec"), "{error}");
+        let (kind, error) = refused(decoder(&cuda, &cuvid, codec, depth));
+        assert!(kind == "device" && error.contains("Device 7: its NVDEC has no such codec"), "{error}");
     }
 }
 
@@ -99,40 +111,82 @@ fn an_encoder_takes_what_the_driver_says() {
     let limits = encoder(&cuda, &nvenc, CodecId::HEVC, 10).unwrap();
     assert_eq!(limits, Limits { width: (129, 8192), height: (64, 8192), engines: 2 });
     for codec in [CodecId::AVC, CodecId::AV1] {
-        let error = encoder(&cuda, &nvenc, codec, 8).unwrap_err();
-        assert!(error.contains("Device 7") && error.contains("code 12"), "{error}");
+        let (kind, error) = refused(encoder(&cuda, &nvenc, codec, 8));
+        assert!(kind == "device" && error.contains("Device 7") && error.contains("code 12"), "{error}");
     }
     let shallow =
         compile(folder.path(), "shallow", NVENC, &["-DMAXW=8192", "-DMINW=129", "-DTEN=0", "-DCODE=0"]);
     assert!(encoder(&cuda, &shallow, CodecId::HEVC, 8).is_ok());
-    assert!(encoder(&cuda, &shallow, CodecId::HEVC, 10).unwrap_err().contains("10 bits"));
-    // What an A100 says: there is no such engine.
-    let none = compile(folder.path(), "none", NVENC, &["-DMAXW=1", "-DMINW=1", "-DTEN=0", "-DCODE=2"]);
-    let error = encoder(&cuda, &none, CodecId::HEVC, 8).unwrap_err();
-    assert!(error.contains("opening a session") && error.contains("code 2"), "{error}");
+    let (kind, error) = refused(encoder(&cuda, &shallow, CodecId::HEVC, 10));
+    assert!(kind == "device" && error.contains("10 bits"), "{error}");
+    for (code, expected, says) in [
+        // What an A100 says: there is no such engine.
+        ("-DCODE=2", "device", "A100"),
+        ("-DCODE=10", "init", "too many sessions"),
+        ("-DCODE=15", "library", "too old"),
+        ("-DCODE=99", "init", "code 99"),
+    ] {
+        let none = compile(folder.path(), &code[1..], NVENC, &["-DMAXW=1", "-DMINW=1", "-DTEN=0", code]);
+        let (kind, error) = refused(encoder(&cuda, &none, CodecId::HEVC, 8));
+        assert_eq!(kind, expected, "{error}");
+        assert!(error.contains("nvEncOpenEncodeSessionEx") && error.contains(says), "{error}");
+    }
 }
 
 #[test]
 fn numbers_that_cannot_be_and_failures_are_said() {
     let folder = tempfile::tempdir().unwrap();
     let cuda = compile(folder.path(), "cuda", CUDA, &[]);
-    for (name, defines, wanted) in [
-        ("zero", ["-DMAXW=0", "-DMINW=0", "-DCODE=0"], "cannot be"),
-        ("reversed", ["-DMAXW=64", "-DMINW=144", "-DCODE=0"], "cannot be"),
-        ("huge", ["-DMAXW=4000000000u", "-DMINW=144", "-DCODE=0"], "cannot be"),
-        ("failing", ["-DMAXW=8190", "-DMINW=144", "-DCODE=801"], "code 801"),
+    for (name, defines, expected, wanted) in [
+        ("zero", ["-DMAXW=0", "-DMINW=0", "-DCODE=0"], "init", "cannot be"),
+        ("reversed", ["-DMAXW=64", "-DMINW=144", "-DCODE=0"], "init", "cannot be"),
+        ("huge", ["-DMAXW=4000000000u", "-DMINW=144", "-DCODE=0"], "init", "cannot be"),
+        ("failing", ["-DMAXW=8190", "-DMINW=144", "-DCODE=801"], "device", "code 801"),
+        ("strange", ["-DMAXW=8190", "-DMINW=144", "-DCODE=4711"], "init", "code 4711"),
     ] {
         let cuvid = compile(folder.path(), name, CUVID, &defines);
-        let error = decoder(&cuda, &cuvid, CodecId::HEVC, 8).unwrap_err();
+        let (kind, error) = refused(decoder(&cuda, &cuvid, CodecId::HEVC, 8));
+        assert_eq!(kind, expected, "{name}: {error}");
         assert!(error.contains(wanted) && error.contains("Device 7"), "{name}: {error}");
     }
     let negative = ["-DMAXW=-1", "-DMINW=1", "-DTEN=1", "-DCODE=0"];
     let nvenc = compile(folder.path(), "negative", NVENC, &negative);
-    assert!(encoder(&cuda, &nvenc, CodecId::HEVC, 8).unwrap_err().contains("-1"));
+    assert!(refused(encoder(&cuda, &nvenc, CodecId::HEVC, 8)).1.contains("-1"));
+}
+
+#[test]
+fn libraries_and_devices_that_are_not_there_are_reasons_of_their_kind() {
+    let folder = tempfile::tempdir().unwrap();
+    let cuda = compile(folder.path(), "cuda", CUDA, &[]);
     let empty = compile(folder.path(), "empty", "int nothing;", &[]);
-    assert!(decoder(&cuda, &empty, CodecId::HEVC, 8).unwrap_err().contains("cuvidGetDecoderCaps"));
-    assert!(decoder(&empty, &empty, CodecId::HEVC, 8).unwrap_err().contains("cuInit"));
-    assert!(decoder("/nowhere/libcuda.so.1", &empty, CodecId::HEVC, 8).is_err());
+    let text = folder.path().join("text.so");
+    std::fs::write(&text, "no library").unwrap();
+    let (text, nowhere) = (text.to_str().unwrap(), "/nowhere/libcuda.so.1");
+    for (cuda, engine, says) in [
+        (nowhere, empty.as_str(), "libcuda1"),
+        (text, &empty, "libcuda1"),
+        (&empty, &empty, "has no cuInit"),
+        (&cuda, nowhere, "libnvcuvid1"),
+    ] {
+        for limits in [decoder(cuda, engine, CodecId::HEVC, 8), encoder(cuda, engine, CodecId::HEVC, 8)] {
+            let (kind, error) = refused(limits);
+            assert!(kind == "library" && error.contains(says), "{kind}: {error}");
+        }
+    }
+    assert!(refused(decoder(&cuda, &empty, CodecId::HEVC, 8)).1.contains("has no cuvidGetDecoderCaps"));
+    assert!(refused(encoder(&cuda, &empty, CodecId::HEVC, 8)).1.contains("has no NvEncodeAPICreateInstance"));
+    for (code, expected, says) in [
+        ("-DINIT=100", "device", "NO_DEVICE"),
+        ("-DINIT=803", "library", "kernel"),
+        ("-DINIT=999", "init", "nvidia_uvm"),
+        ("-DINIT=31337", "init", "cuInit fails with code 31337"),
+    ] {
+        let cuda = compile(folder.path(), &code[1..], CUDA, &[code]);
+        for limits in [decoder(&cuda, &empty, CodecId::AV1, 8), encoder(&cuda, &empty, CodecId::AV1, 8)] {
+            let (kind, error) = refused(limits);
+            assert!(kind == expected && error.contains(says), "{kind}: {error}");
+        }
+    }
 }
 
 /// Sizes and places as `nv-codec-headers` 11.1 have them.
@@ -175,6 +229,9 @@ SAME(sizeof(NV_ENC_CAPS_PARAM), 256);
 SAME(NV_ENC_CAPS_WIDTH_MAX, 16); SAME(NV_ENC_CAPS_HEIGHT_MAX, 17); SAME(NV_ENC_CAPS_SUPPORT_10BIT_ENCODE, 39);
 SAME(NV_ENC_CAPS_WIDTH_MIN, 45); SAME(NV_ENC_CAPS_HEIGHT_MIN, 46); SAME(NV_ENC_CAPS_NUM_ENCODER_ENGINES, 49);
 SAME(NV_ENC_DEVICE_TYPE_CUDA, 1);
+SAME(NV_ENC_ERR_NO_ENCODE_DEVICE, 1); SAME(NV_ENC_ERR_UNSUPPORTED_DEVICE, 2); SAME(NV_ENC_ERR_DEVICE_NOT_EXIST, 5);
+SAME(NV_ENC_ERR_INVALID_PARAM, 8); SAME(NV_ENC_ERR_OUT_OF_MEMORY, 10); SAME(NV_ENC_ERR_UNSUPPORTED_PARAM, 12);
+SAME(NV_ENC_ERR_INVALID_VERSION, 15); SAME(NV_ENC_ERR_INCOMPATIBLE_CLIENT_KEY, 21);
 int all;
 "#;
     let folder = tempfile::tempdir().unwrap();
