@@ -17,18 +17,23 @@ static INFO: BackendInfo = BackendInfo {
     tier: Tier::Preferred,
     encodes: true,
     decodes: false,
-    capabilities: Capabilities {
-        lossless: false,
-        lossy: true,
-        excess: 0.4,
-        depths: &[8, 10, 12],
-        // Blocks reach over the edges of a picture and are judged by what lies within: a last column that stands alone
-        // would be dropped, so pictures are whole blocks of 8 × 8.
-        width: 16..=16_384,
-        height: 16..=16_384,
-        align: 8,
-        max_frames: 1 << 12,
-    },
+    capabilities: Capabilities { lossless: false, excess: 0.4, align: BLOCK, ..Bitstream::Av1.hardware() },
+};
+
+/// Blocks reach over the edges of a picture and are judged by what lies within: a last column that stands alone would be
+/// dropped, so pictures are whole blocks of this many samples.
+const BLOCK: u32 = 8;
+
+/// Groups that are coded as luma alone.
+static LUMA: Capabilities = Capabilities {
+    lossless: false,
+    lossy: true,
+    excess: 0.4,
+    depths: &[8, 10, 12],
+    width: 16..=16_384,
+    height: 16..=16_384,
+    align: BLOCK,
+    max_frames: 1 << 12,
 };
 
 /// The backend `rav1e`.
@@ -49,9 +54,10 @@ impl Backend for Rav1e {
     }
 
     fn encoder(&self, spec: GroupSpec, options: &EncodeOptions) -> Result<Box<dyn Encoder>> {
-        INFO.capabilities.check(INFO.name, &spec)?;
+        let capabilities = if options.monochrome { &LUMA } else { &INFO.capabilities };
+        capabilities.check(INFO.name, &spec)?;
         options.tools.check(INFO.name, Tools { prediction: false, partitioning: false })?;
-        Ok(Box::new(Rav1eEncoder { spec, effort: options.effort }))
+        Ok(Box::new(Rav1eEncoder { spec, options: *options }))
     }
 
     fn decoder(&self, _spec: GroupSpec) -> Result<Box<dyn Decoder>> {
@@ -65,13 +71,13 @@ fn failed(source: impl std::error::Error + Send + Sync + 'static) -> Error {
 
 struct Rav1eEncoder {
     spec: GroupSpec,
-    effort: Effort,
+    options: EncodeOptions,
 }
 
 impl Rav1eEncoder {
     /// What rav1e is told: a still picture, with one thread and one quantiser, judged by squared error alone.
     fn config(&self, quantiser: usize) -> Config {
-        let speed = match self.effort {
+        let speed = match self.options.effort {
             Effort::Fast | Effort::Balanced => 10,
             Effort::Best => 6,
         };
@@ -79,7 +85,8 @@ impl Rav1eEncoder {
         config.width = self.spec.width as usize;
         config.height = self.spec.height as usize;
         config.bit_depth = usize::from(self.spec.depth);
-        config.chroma_sampling = ChromaSampling::Cs400;
+        config.chroma_sampling =
+            if self.options.monochrome { ChromaSampling::Cs400 } else { ChromaSampling::Cs420 };
         config.pixel_range = PixelRange::Full;
         config.still_picture = true;
         config.quantizer = quantiser;
@@ -94,7 +101,7 @@ impl Rav1eEncoder {
         Config::new().with_encoder_config(config).with_threads(1)
     }
 
-    /// Appends the picture of one plane.
+    /// Appends the picture of one plane; chroma, where there is any, holds the middle value.
     fn code<T: Pixel>(&self, config: &Config, samples: &[u16], packet: &mut Vec<u8>) -> Result<()> {
         let mut context: Context<T> = config.new_context().map_err(failed)?;
         let mut frame = context.new_frame();
@@ -103,6 +110,9 @@ impl Rav1eEncoder {
         let rows = plane.data_origin_mut().chunks_mut(stride);
         for (row, samples) in rows.zip(samples.chunks_exact(self.spec.width as usize)) {
             row.iter_mut().zip(samples).for_each(|(pixel, sample)| *pixel = T::cast_from(*sample));
+        }
+        for plane in &mut frame.planes[1..] {
+            plane.data.fill(T::cast_from(self.spec.mid_sample()));
         }
         context.send_frame(frame).map_err(failed)?;
         context.flush();

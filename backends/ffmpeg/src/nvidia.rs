@@ -1,8 +1,8 @@
 //! NVIDIA's hardware engines, through FFmpeg's `*_nvenc` and `*_cuvid`.
 //!
-//! Their drivers load at run time. Pictures are luma of 4:2:0 with constant chroma, which costs 0.001 bit: the engines
-//! have no grey. NVDEC for its part is not documented to decode the grey streams of `x265`, so it is chosen by name only
-//! where a software decoder works.
+//! Their drivers load at run time. Pictures are luma of 4:2:0 with constant chroma, as the software encoders make them:
+//! the engines have no pictures of luma alone. A group takes NVDEC a quarter of a second before its first sample, so it is
+//! chosen by name only where a software decoder works.
 
 use std::sync::LazyLock;
 
@@ -35,20 +35,20 @@ pub(crate) static ENCODERS: [EncoderKind; 3] = [
 ];
 
 pub(crate) static DECODERS: [DecoderKind; 3] = [
-    decoder("nvdec-hevc", &["hevc_cuvid"], CodecId::HEVC, Bitstream::Hevc, &[8, 10], 8192),
-    decoder("nvdec-h264", &["h264_cuvid"], CodecId::AVC, Bitstream::Avc, &[8], 4096),
-    decoder("nvdec-av1", &["av1_cuvid"], CodecId::AV1, Bitstream::Av1, &[8, 10], 8192),
+    decoder("nvdec-hevc", &["hevc_cuvid"], CodecId::HEVC, Bitstream::Hevc),
+    decoder("nvdec-h264", &["h264_cuvid"], CodecId::AVC, Bitstream::Avc),
+    decoder("nvdec-av1", &["av1_cuvid"], CodecId::AV1, Bitstream::Av1),
 ];
 
 /// Sizes from NVIDIA's Video Codec SDK documentation, until the driver was asked for those of the device.
-const fn capabilities(lossless: bool, depths: &'static [u8], least: u32, most: u32) -> Capabilities {
+const fn encoded(depths: &'static [u8], most: u32) -> Capabilities {
     Capabilities {
-        lossless,
+        lossless: false,
         lossy: true,
         excess: 0.7,
         depths,
-        width: least..=most,
-        height: least..=most,
+        width: 256..=most,
+        height: 256..=most,
         align: 2,
         max_frames: 1 << 12,
     }
@@ -63,12 +63,13 @@ const fn encoder(
     depths: &'static [u8],
     most: u32,
 ) -> EncoderKind {
-    let capabilities = capabilities(false, depths, 256, most);
+    let capabilities = encoded(depths, most);
     EncoderKind {
         info: BackendInfo { name, codec, tier: Tier::Fallback, encodes: true, decodes: false, capabilities },
         library,
         remedy: REMEDY,
         driver: ENCODE,
+        monochrome: None,
         format: semi_planar,
         bitstream,
         decoders,
@@ -86,10 +87,8 @@ const fn decoder(
     libraries: &'static [&'static str],
     codec: CodecId,
     bitstream: Bitstream,
-    depths: &'static [u8],
-    most: u32,
 ) -> DecoderKind {
-    let capabilities = capabilities(true, depths, 64, most);
+    let capabilities = bitstream.hardware();
     DecoderKind {
         info: BackendInfo { name, codec, tier: Tier::Fallback, encodes: false, decodes: true, capabilities },
         libraries,
@@ -99,10 +98,10 @@ const fn decoder(
     }
 }
 
-fn semi_planar(depth: u8) -> Option<Pixel> {
-    match depth {
-        8 => Some(Pixel::NV12),
-        10 => Some(Pixel::P010LE),
+fn semi_planar(depth: u8, is_monochrome: bool) -> Option<Pixel> {
+    match (depth, is_monochrome) {
+        (8, false) => Some(Pixel::NV12),
+        (10, false) => Some(Pixel::P010LE),
         _ => None,
     }
 }
@@ -206,12 +205,11 @@ fn narrow(
             Err(_) => {}
         }
     }
-    *depths = match taken[..] {
-        [8] => &[8],
-        [10] => &[10],
-        [8, 10] => &[8, 10],
-        _ => return Err(Unavailable::Device { backend: info.name, reason: refusal }),
+    let sets: [&'static [u8]; 7] = [&[8], &[10], &[12], &[8, 10], &[8, 12], &[10, 12], &[8, 10, 12]];
+    let Some(set) = sets.into_iter().find(|set| *set == taken) else {
+        return Err(Unavailable::Device { backend: info.name, reason: refusal });
     };
+    *depths = set;
     if width.is_empty() || height.is_empty() {
         let reason = format!("the driver's sizes leave none: {width:?} × {height:?}");
         return Err(Unavailable::Device { backend: info.name, reason });
@@ -235,6 +233,9 @@ mod tests {
         assert_eq!(narrowed.depths, [8, 10]);
         let wide = Limits { width: (301, 16_384), height: (301, 16_384), engines: 1 };
         assert_eq!(narrow(info, |_| Ok(wide)).unwrap().capabilities.width, 302..=8192);
+        let decoder = |depth| if depth == 12 { Err("no".to_owned()) } else { Ok(limits) };
+        assert_eq!(narrow(&DECODERS[0].info, decoder).unwrap().capabilities.depths, [8, 10]);
+        assert_eq!(narrow(&DECODERS[0].info, |_| Ok(limits)).unwrap().capabilities.depths, [8, 10, 12]);
         let shallow = |depth| if depth == 8 { Ok(limits) } else { Err("no 10 bits".to_owned()) };
         assert_eq!(narrow(info, shallow).unwrap().capabilities.depths, [8]);
     }
