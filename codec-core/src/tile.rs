@@ -123,9 +123,19 @@ impl Tiling {
             }
             Layout::Folded => {
                 group.extend_from_slice(samples);
-                // The rest of the last row is flat: what a codec without prediction codes for next to nothing.
-                let row_end = (start + samples.len()).next_multiple_of(width).min(end);
-                group.resize(row_end, self.spec.mid_sample());
+                let row_end = (start + samples.len().next_multiple_of(width)).min(end);
+                let block_end = (start + width * BLOCK_ROWS).min(end);
+                if row_end < block_end {
+                    // Fewer rows than a block with room below: flat or repeated rows would let the codec lose these, by
+                    // up to 4 times the error of a step. The values again and again keep it to 1.7 times.
+                    while group.len() < block_end {
+                        let count = samples.len().min(block_end - group.len());
+                        group.extend_from_within(start..start + count);
+                    }
+                } else {
+                    // The rest of the last row is flat: what a codec without prediction codes for next to nothing.
+                    group.resize(row_end, self.spec.mid_sample());
+                }
             }
         }
         // Rows below repeat the last one to the end of the smallest block: a flat rest of a block would let the codec lose
@@ -262,6 +272,17 @@ mod tests {
         let rows: Vec<&[u16]> = group.chunks(56).collect();
         assert_eq!((rows[14], rows[15]), (rows[13], rows[13]));
         assert!(rows[13][49..].iter().all(|&sample| sample == tiling.spec.mid_sample()));
+    }
+
+    #[test]
+    fn fewer_rows_than_a_block_are_repeated_to_its_end() {
+        let tiling = plan(5, 50, 1, &VIDEO);
+        assert_eq!((tiling.spec.height, tiling.spec.width, tiling.layout), (64, 64, Layout::Folded));
+        let samples: Vec<u16> = (0..250).collect();
+        let mut group = Vec::new();
+        tiling.place(&samples, &mut group);
+        assert!(group[..8 * 64].iter().zip(samples.iter().cycle()).all(|(placed, sample)| placed == sample));
+        assert!(group[8 * 64..].iter().all(|&sample| sample == tiling.spec.mid_sample()));
     }
 
     #[test]

@@ -17,7 +17,15 @@ static INFO: BackendInfo = BackendInfo {
     tier: Tier::Preferred,
     encodes: true,
     decodes: false,
-    capabilities: Capabilities { lossless: false, excess: 0.4, align: BLOCK, ..Bitstream::Av1.hardware() },
+    capabilities: Capabilities {
+        lossless: false,
+        excess: 0.4,
+        align: BLOCK,
+        // rav1e holds 122 bytes per sample of tall planes of the least width: 64 MiB at this height.
+        width: 128..=4096,
+        height: 128..=4096,
+        ..Bitstream::Av1.hardware()
+    },
 };
 
 /// Blocks reach over the edges of a picture and are judged by what lies within: a last column that stands alone would be
