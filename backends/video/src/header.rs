@@ -234,10 +234,10 @@ fn operating_points(bits: &mut Bits<'_>) -> Option<()> {
         if bits.take(5)? > 7 {
             bits.skip(1)?;
         }
-        if let Some(delay_bits) = delay_bits {
-            if bits.bit()? {
-                bits.skip(2 * delay_bits + 1)?;
-            }
+        if let Some(delay_bits) = delay_bits
+            && bits.bit()?
+        {
+            bits.skip(2 * delay_bits + 1)?;
         }
         if has_display_delay && bits.bit()? {
             bits.skip(4)?;
