@@ -87,8 +87,8 @@ fn luma_alone_comes_in_sizes_that_hardware_does_not_take() {
         let (mut packet, mut back) = (Vec::new(), vec![0; samples.len()]);
         let options = EncodeOptions::default().with_monochrome(true);
         backend.encoder(spec, &options).unwrap().encode(&samples, Quality::Lossless, &mut packet).unwrap();
-        let decoders = FfmpegDecoder::software().into_iter();
-        let decoder = decoders.filter(|decoder| decoder.info().codec == info.codec).next_back().unwrap();
+        let mut decoders = FfmpegDecoder::software().into_iter();
+        let decoder = decoders.find(|decoder| decoder.info().codec == info.codec).unwrap();
         decoder.decoder(spec).unwrap().decode(&packet, &mut back).unwrap();
         assert_eq!(back, samples, "{}", info.name);
     }
