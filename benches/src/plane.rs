@@ -16,6 +16,10 @@ const UNITS: f64 = 64.0;
 pub struct Coder {
     encoder: Arc<dyn Backend>,
     decoder: Arc<dyn Backend>,
+    /// Whether pictures are luma alone.
+    pub monochrome: bool,
+    /// Bits of a sample, in place of the most that the encoder takes.
+    pub depth: Option<u8>,
 }
 
 impl Coder {
@@ -29,7 +33,7 @@ impl Coder {
         let codec = codec.ok_or_else(|| Error::invalid(format!("no backend is named {name}")))?;
         let encoder = registry.find(codec, Role::Encode, Pick::Exactly(name))?.backend;
         let decoder = registry.find(codec, Role::Decode, Pick::Auto)?.backend;
-        Ok(Self { encoder, decoder })
+        Ok(Self { encoder, decoder, monochrome: false, depth: None })
     }
 }
 
@@ -52,7 +56,9 @@ pub struct Outcome {
 /// Those of the backend.
 pub fn code(coder: &Coder, values: &[f32], columns: usize, step: f64, effort: Effort) -> Result<Outcome> {
     let largest = values.iter().fold(0f32, |most, value| most.max(value.abs()));
-    let depth = coder.encoder.info().capabilities.depths.iter().copied().max().unwrap_or(16);
+    let deepest = || coder.encoder.info().capabilities.depths.iter().copied().max().unwrap_or(16);
+    let depth = coder.depth.unwrap_or_else(deepest);
+    let options = EncodeOptions::with_effort(effort).with_monochrome(coder.monochrome);
     let half = f64::from(1u16 << (depth - 1));
     // As the pipeline does it: the grid is such that the step is one that the backend has.
     let finest = (step / UNITS).max(f64::from(largest) / (half - 1.0));
@@ -69,7 +75,7 @@ pub fn code(coder: &Coder, values: &[f32], columns: usize, step: f64, effort: Ef
         let sample =
             |value: &f32| ((f64::from(*value) / grid).round() + half).clamp(0.0, 2.0 * half - 1.0) as u16;
         let samples: Vec<u16> = chunk.iter().map(sample).collect();
-        let mut encoder = coder.encoder.encoder(spec, &EncodeOptions::with_effort(effort))?;
+        let mut encoder = coder.encoder.encoder(spec, &options)?;
         packet.clear();
         let start = Instant::now();
         encoder.encode(&samples, quality, &mut packet)?;

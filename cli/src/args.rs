@@ -195,6 +195,9 @@ pub(crate) struct UnpackArgs {
     /// Only these rows, as A..B, of tensors read as matrices: a row is the last dimension.
     #[arg(long, value_name = "A..B")]
     pub(crate) rows: Option<String>,
+    /// The one backend to decode its codec with, by name.
+    #[arg(long, value_name = "NAME")]
+    pub(crate) backend: Option<String>,
     /// Threads; all cores unless given.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) jobs: Option<u16>,

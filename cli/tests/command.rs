@@ -245,6 +245,22 @@ fn tensors_and_rows_are_unpacked_alone() {
     status(&folder, &["unpack", "m.arrow", "--tensor", "a.*", "--rows", "9..7", "-o", "x.npy"], 2, "9..7");
     status(&folder, &["unpack", "m.arrow", "--tensor", "a.*", "--rows", "0..301", "-o", "x.npy"], 2, "300");
     status(&folder, &["unpack", "m.arrow", "-o", "x.txt"], 2, "x.txt");
+    let by = |backend, code, says| {
+        status(
+            &folder,
+            &["unpack", "m.arrow", "--tensor", "a.*", "--backend", backend, "-o", "by.npy"],
+            code,
+            says,
+        );
+    };
+    by("native", 0, "");
+    assert_eq!(std::fs::read(folder.join("by.npy")).unwrap(), std::fs::read(folder.join("a.npy")).unwrap());
+    std::fs::remove_file(folder.join("by.npy")).unwrap();
+    by("raw", 2, "raw0");
+    by("nobody", 2, "nobody");
+    if cfg!(not(feature = "nvdec")) {
+        by("nvdec-hevc", 3, "feature `nvdec`");
+    }
     assert!(!listing(&folder).iter().any(|name| name.starts_with("x.")));
 }
 

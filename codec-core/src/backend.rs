@@ -153,6 +153,10 @@ pub struct EncodeOptions {
     pub inter: bool,
     /// Which tools of a picture codec may be used; all unless told otherwise.
     pub tools: Tools,
+    /// Whether a picture codec codes luma alone (4:0:0), in any size and depth that it has, in place of 4:2:0 with
+    /// constant chroma, which is what hardware decodes and what its [`Capabilities`] stand for. A picture codec that has
+    /// no such pictures refuses with [`Unsupported`](crate::Error::Unsupported); other codecs have no chroma to leave out.
+    pub monochrome: bool,
 }
 
 /// Tools of a picture codec that can be kept from an encoder, to measure what each is worth. A backend that has the tool
@@ -207,6 +211,12 @@ impl EncodeOptions {
     #[must_use]
     pub fn with_tools(self, tools: Tools) -> Self {
         Self { tools, ..self }
+    }
+
+    /// The same with pictures of luma alone, or not.
+    #[must_use]
+    pub fn with_monochrome(self, monochrome: bool) -> Self {
+        Self { monochrome, ..self }
     }
 }
 
@@ -442,8 +452,8 @@ pub trait Decoder: Send {
     /// Fills all of `samples` from one packet. Usable again after an error.
     ///
     /// # Errors
-    /// [`Error::Corrupt`] for a packet that no encoder of this codec makes for this spec; [`Error::Invalid`] for an
-    /// output of the wrong length.
+    /// [`Error::Corrupt`] for a packet that no encoder of this codec makes for this spec; [`Error::Unsupported`] for one
+    /// that this decoder lacks the means for; [`Error::Invalid`] for an output of the wrong length.
     fn decode(&mut self, packet: &[u8], samples: &mut [u16]) -> Result<()>;
 }
 

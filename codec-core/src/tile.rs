@@ -5,6 +5,9 @@ use crate::{Capabilities, Error, GroupSpec, Limits, Result};
 /// Wanted width of a plane that takes values as they come.
 const FOLD_WIDTH: u32 = 512;
 
+/// Rows of the smallest block of the video codecs, whose transforms have 8 × 8 samples or 4 × 4.
+const BLOCK_ROWS: usize = 8;
+
 /// How the samples of a chunk lie in its group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Layout {
@@ -43,9 +46,10 @@ impl Tiling {
         let (h, w) = (u32::try_from(rows).map_err(too_large)?, u32::try_from(cols).map_err(too_large)?);
         let values =
             h.checked_mul(w).ok_or_else(|| Error::unsupported("a chunk holds 2³² values or more"))?;
-        // A plane row that is much padding wastes the backend's time and bits.
+        // A plane that is much padding wastes the backend's time and bits.
         let padded = w.next_multiple_of(capabilities.align);
-        let keeps_rows = capabilities.width.contains(&padded) && w > 1 && (padded - w) <= w / 16;
+        let is_full = (padded - w) <= w / 16 && h >= *capabilities.height.start() / 16 * 15;
+        let keeps_rows = capabilities.width.contains(&padded) && w > 1 && is_full;
         let (layout, height, width) = if keeps_rows {
             (Layout::Rows, h, padded)
         } else {
@@ -126,16 +130,28 @@ impl Tiling {
             }
             Layout::Folded => {
                 group.extend_from_slice(samples);
-                // The rest of the last row is flat: what a codec without prediction codes for next to nothing.
-                let row_end = (start + samples.len()).next_multiple_of(width).min(end);
-                group.resize(row_end, self.spec.mid_sample());
+                let row_end = (start + samples.len().next_multiple_of(width)).min(end);
+                let block_end = (start + width * BLOCK_ROWS).min(end);
+                if row_end < block_end {
+                    // Fewer rows than a block with room below: flat or repeated rows would let the codec lose these, by
+                    // up to 4 times the error of a step. The values again and again keep it to 1.7 times.
+                    while group.len() < block_end {
+                        let count = samples.len().min(block_end - group.len());
+                        group.extend_from_within(start..start + count);
+                    }
+                } else {
+                    // The rest of the last row is flat: what a codec without prediction codes for next to nothing.
+                    group.resize(row_end, self.spec.mid_sample());
+                }
             }
         }
-        // Rows below repeat the last one, the cheapest padding for a codec that predicts. Flat ones would let it lose the
-        // few rows beside them, which are little of a block.
-        while group.len() < end {
+        // Rows below repeat the last one to the end of the smallest block: a flat rest of a block would let the codec lose
+        // the few rows beside it. Below that flat rows are cheapest, by 0.1 to 0.4 bit per value of 4,000 to 20,000.
+        let block_end = start + (group.len() - start).next_multiple_of(width * BLOCK_ROWS);
+        while group.len() < block_end.min(end) {
             group.extend_from_within(group.len() - width..);
         }
+        group.resize(end, self.spec.mid_sample());
     }
 
     /// Reads one plane's samples back from the group.
@@ -225,8 +241,26 @@ mod tests {
     }
 
     #[test]
+    fn few_rows_of_many_columns_are_folded_where_a_plane_has_a_least_height() {
+        let hevc = VIDEO.clone().with_sizes(144..=8192, 144..=8192, VIDEO.align);
+        for ((rows, cols), (height, width, layout)) in [
+            ((64, 4096), (512, 512, Layout::Folded)),
+            ((16, 4096), (256, 256, Layout::Folded)),
+            ((4, 4096), (144, 144, Layout::Folded)),
+            ((1, 4096), (144, 144, Layout::Folded)),
+            ((135, 1024), (144, 1024, Layout::Rows)),
+            ((1000, 1000), (1000, 1000, Layout::Rows)),
+            ((1000, 1001), (1000, 1008, Layout::Rows)),
+        ] {
+            let tiling = plan(rows, cols, 1, &hevc);
+            let found = (tiling.spec.height, tiling.spec.width, tiling.layout);
+            assert_eq!(found, (height, width, layout), "{rows} × {cols}");
+        }
+    }
+
+    #[test]
     fn few_values_fill_the_least_height_of_a_narrow_plane_whose_padding_repeats_its_last_row() {
-        let video = Capabilities { width: 16..=1024, height: 16..=1024, ..VIDEO };
+        let video = VIDEO.clone().with_sizes(16..=1024, 16..=1024, VIDEO.align);
         let tiling = plan(777, 1, 1, &video);
         assert_eq!((tiling.spec.height, tiling.spec.width, tiling.layout), (16, 56, Layout::Folded));
         let samples: Vec<u16> = (0..777).map(|at| at % 251).collect();
@@ -246,6 +280,35 @@ mod tests {
         };
         assert!(plan(1024).is_ok());
         assert!(matches!(plan(1025), Err(Error::Unsupported(_))));
+    }
+
+    #[test]
+    fn fewer_rows_than_a_block_are_repeated_to_its_end() {
+        let tiling = plan(5, 50, 1, &VIDEO);
+        assert_eq!((tiling.spec.height, tiling.spec.width, tiling.layout), (64, 64, Layout::Folded));
+        let samples: Vec<u16> = (0..250).collect();
+        let mut group = Vec::new();
+        tiling.place(&samples, &mut group);
+        assert!(group[..8 * 64].iter().zip(samples.iter().cycle()).all(|(placed, sample)| placed == sample));
+        assert!(group[8 * 64..].iter().all(|&sample| sample == tiling.spec.mid_sample()));
+    }
+
+    #[test]
+    fn rows_below_the_last_block_are_flat() {
+        let video = VIDEO.clone().with_sizes(48..=4096, 16..=4096, 16);
+        let tiling = plan(17, 64, 2, &video);
+        assert_eq!((tiling.spec.frames, tiling.spec.height, tiling.spec.width), (2, 32, 64));
+        let samples: Vec<u16> = (0..17 * 64).map(|at| at % 251).collect();
+        let mut group = Vec::new();
+        tiling.place(&samples, &mut group);
+        tiling.place(&samples, &mut group);
+        for plane in group.chunks(32 * 64) {
+            let rows: Vec<&[u16]> = plane.chunks(64).collect();
+            assert!((17..24).all(|row| rows[row] == rows[16]));
+            assert!(
+                rows[24..].iter().all(|row| row.iter().all(|&sample| sample == tiling.spec.mid_sample()))
+            );
+        }
     }
 
     #[test]

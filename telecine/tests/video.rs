@@ -5,8 +5,8 @@
 use rand::{SeedableRng, rngs::SmallRng};
 use rand_distr::{Distribution as _, StandardNormal};
 use telecine::{
-    Chain, Codec, CodecId, DType, Distortion, Effort, Encoding, Target, TensorBuf, TransformChoice,
-    default_registry,
+    Chain, Codec, CodecId, DType, Distortion, Effort, Encoding, GroupSpec, Limits, Target, TensorBuf, Tier,
+    TransformChoice, default_registry,
 };
 
 /// The names of the encoders of video codecs: those in software, which must work wherever they were built in, and those of
@@ -97,4 +97,42 @@ fn values_are_lossless_where_the_backend_claims_it() {
             }
         }
     }
+}
+
+/// Packets of luma alone, of 72 × 56 samples, as encoders made them before they made 4:2:0: with the checksum of what
+/// they decode to.
+const LUMA_ALONE: [(&str, u8, &[u8], u64); 6] = [
+    ("hvc1", 8, include_bytes!("luma/x265-8.hvc1"), 0xc97b_aa21_fae5_e908),
+    ("hvc1", 12, include_bytes!("luma/x265-12.hvc1"), 0xdfa5_5c53_b4e9_dd05),
+    ("avc1", 8, include_bytes!("luma/x264-8.avc1"), 0xef3d_1938_99bb_6084),
+    ("avc1", 10, include_bytes!("luma/x264-10.avc1"), 0x4eb1_aaf0_8c6f_b852),
+    ("av01", 10, include_bytes!("luma/libaom-10.av01"), 0x3994_10ee_7b9c_0951),
+    ("av01", 12, include_bytes!("luma/rav1e-12.av01"), 0x46c7_a578_14cd_b995),
+];
+
+#[test]
+fn packets_of_luma_alone_stay_readable() {
+    let registry = default_registry();
+    let mut decoded = 0;
+    for (codec, depth, packet, checksum) in LUMA_ALONE {
+        let codec = CodecId::parse(codec).unwrap();
+        let spec = GroupSpec::new(1, 56, 72, depth, &Limits::default()).unwrap();
+        // Those of hardware do not take it.
+        let decoders = registry.backends().filter(|backend| {
+            let info = backend.info();
+            info.codec == codec && info.decodes && info.tier != Tier::Fallback
+        });
+        for backend in decoders {
+            let mut samples = vec![0; spec.samples()];
+            backend.decoder(spec).unwrap().decode(packet, &mut samples).unwrap();
+            // FNV-1a over their little-endian bytes.
+            let bytes = samples.iter().flat_map(|sample| sample.to_le_bytes());
+            let found = bytes.fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+            });
+            assert_eq!(found, checksum, "{} on {codec} of {depth} bits", backend.info().name);
+            decoded += 1;
+        }
+    }
+    assert!(decoded > 0);
 }

@@ -11,18 +11,25 @@ use telecine_video::{Bitstream, probe_encoder, store, stored_len};
 
 use crate::ladder::ladder;
 
-static INFO: BackendInfo = BackendInfo::new(
-    "rav1e",
-    CodecId::AV1,
-    Tier::Preferred,
-    // Blocks reach over the edges of a picture and are judged by what lies within: a last column that stands alone
-    // would be dropped, so pictures are whole blocks of 8 × 8.
-    Capabilities::new(&[8, 10, 12])
-        .with_lossy(0.4)
-        .with_sizes(16..=16_384, 16..=16_384, 8)
-        .with_max_frames(1 << 12),
-)
-.only(Role::Encode);
+static INFO: BackendInfo = BackendInfo::new("rav1e", CodecId::AV1, Tier::Preferred, capabilities()).only(Role::Encode);
+
+const fn capabilities() -> Capabilities {
+    let mut capabilities = Bitstream::Av1.hardware();
+    capabilities.lossless = false;
+    capabilities.excess = 0.4;
+    // rav1e holds 122 bytes per sample of tall planes of the least width: 64 MiB at this height.
+    capabilities.with_sizes(128..=4096, 128..=4096, BLOCK)
+}
+
+/// Blocks reach over the edges of a picture and are judged by what lies within: a last column that stands alone would be
+/// dropped, so pictures are whole blocks of this many samples.
+const BLOCK: u32 = 8;
+
+/// Groups that are coded as luma alone.
+static LUMA: Capabilities = Capabilities::new(&[8, 10, 12])
+    .with_lossy(0.4)
+    .with_sizes(16..=16_384, 16..=16_384, BLOCK)
+    .with_max_frames(1 << 12);
 
 /// The backend `rav1e`.
 #[derive(Debug, Default)]
@@ -42,9 +49,10 @@ impl Backend for Rav1e {
     }
 
     fn encoder(&self, spec: GroupSpec, options: &EncodeOptions) -> Result<Box<dyn Encoder>> {
-        INFO.capabilities.check(INFO.name, &spec)?;
+        let capabilities = if options.monochrome { &LUMA } else { &INFO.capabilities };
+        capabilities.check(INFO.name, &spec)?;
         options.tools.check(INFO.name, Tools { prediction: false, partitioning: false })?;
-        Ok(Box::new(Rav1eEncoder { spec, effort: options.effort }))
+        Ok(Box::new(Rav1eEncoder { spec, options: *options }))
     }
 
     fn decoder(&self, _spec: GroupSpec) -> Result<Box<dyn Decoder>> {
@@ -58,13 +66,13 @@ fn failed(source: impl std::error::Error + Send + Sync + 'static) -> Error {
 
 struct Rav1eEncoder {
     spec: GroupSpec,
-    effort: Effort,
+    options: EncodeOptions,
 }
 
 impl Rav1eEncoder {
     /// What rav1e is told: a still picture, with one thread and one quantiser, judged by squared error alone.
     fn config(&self, quantiser: usize) -> Config {
-        let speed = match self.effort {
+        let speed = match self.options.effort {
             Effort::Fast | Effort::Balanced => 10,
             Effort::Best => 6,
         };
@@ -72,7 +80,8 @@ impl Rav1eEncoder {
         config.width = self.spec.width as usize;
         config.height = self.spec.height as usize;
         config.bit_depth = usize::from(self.spec.depth);
-        config.chroma_sampling = ChromaSampling::Cs400;
+        config.chroma_sampling =
+            if self.options.monochrome { ChromaSampling::Cs400 } else { ChromaSampling::Cs420 };
         config.pixel_range = PixelRange::Full;
         config.still_picture = true;
         config.quantizer = quantiser;
@@ -87,7 +96,7 @@ impl Rav1eEncoder {
         Config::new().with_encoder_config(config).with_threads(1)
     }
 
-    /// Appends the picture of one plane.
+    /// Appends the picture of one plane; chroma, where there is any, holds the middle value.
     fn code<T: Pixel>(&self, config: &Config, samples: &[u16], packet: &mut Vec<u8>) -> Result<()> {
         let mut context: Context<T> = config.new_context().map_err(failed)?;
         let mut frame = context.new_frame();
@@ -96,6 +105,9 @@ impl Rav1eEncoder {
         let rows = plane.data_origin_mut().chunks_mut(stride);
         for (row, samples) in rows.zip(samples.chunks_exact(self.spec.width as usize)) {
             row.iter_mut().zip(samples).for_each(|(pixel, sample)| *pixel = T::cast_from(*sample));
+        }
+        for plane in &mut frame.planes[1..] {
+            plane.data.fill(T::cast_from(self.spec.mid_sample()));
         }
         context.send_frame(frame).map_err(failed)?;
         context.flush();

@@ -1,7 +1,7 @@
 //! Backends for AV1: `rav1e` encodes; `dav1d`, over the system's library, or `rav1d`, its port to Rust, decodes.
 //!
-//! A group becomes one still picture per plane: grey, of full range, at one constant quantiser, tuned for squared error
-//! and with the filters off that smooth. One thread works on a group: parallelism comes from the groups. rav1e has no
+//! A group becomes one still picture per plane: luma of 4:2:0 with constant chroma, or luma alone where that is asked for;
+//! of full range, at one constant quantiser, tuned for squared error and with the filters off that smooth. One thread works on a group: parallelism comes from the groups. rav1e has no
 //! lossless mode, and none is claimed.
 
 #![cfg(feature = "rav1e")]

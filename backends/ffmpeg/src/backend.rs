@@ -95,8 +95,15 @@ impl Backend for FfmpegEncoder {
     }
 
     fn encoder(&self, spec: GroupSpec, options: &EncodeOptions) -> Result<Box<dyn Encoder>> {
-        self.info().capabilities.check(self.kind.info.name, &spec)?;
-        options.tools.check(self.kind.info.name, self.kind.switches)?;
+        let name = self.kind.info.name;
+        let capabilities = if options.monochrome {
+            let luma = self.kind.monochrome.as_ref();
+            luma.ok_or_else(|| Error::unsupported(format!("{name} codes no pictures of luma alone")))?
+        } else {
+            &self.info().capabilities
+        };
+        capabilities.check(name, &spec)?;
+        options.tools.check(name, self.kind.switches)?;
         Ok(Box::new(VideoEncoder::new(self.kind, spec, *options)))
     }
 
@@ -135,7 +142,9 @@ impl Backend for FfmpegDecoder {
 
     fn decoder(&self, spec: GroupSpec) -> Result<Box<dyn Decoder>> {
         self.info().capabilities.check(self.kind.info.name, &spec)?;
-        Ok(Box::new(VideoDecoder::new(self.kind.info.name, self.kind.libraries, self.kind.bitstream, spec)?))
+        let DecoderKind { info, libraries, bitstream, driver, .. } = self.kind;
+        let decoder = VideoDecoder::new(info.name, libraries, *bitstream, spec)?;
+        Ok(Box::new(if driver.is_empty() { decoder } else { decoder.for_hardware(info.name) }))
     }
 }
 

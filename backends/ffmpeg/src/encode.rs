@@ -30,7 +30,7 @@ impl VideoEncoder {
     }
 
     fn code(&self, samples: &[u16], setting: Setting, packet: &mut Vec<u8>) -> Result<()> {
-        let format = (self.kind.format)(self.spec.depth)
+        let format = (self.kind.format)(self.spec.depth, self.options.monochrome)
             .ok_or_else(|| Error::unsupported(format!("no format for {} bits", self.spec.depth)))?;
         let codec = ffmpeg_next::encoder::find_by_name(self.kind.library)
             .ok_or_else(|| self.failed(format!("{} is gone", self.kind.library)))?;
@@ -119,7 +119,7 @@ mod tests {
         let mut options = (kind.options)(&Request { spec: &spec, options: &options, setting });
         options.iter_mut().for_each(|(_, value)| change(value));
         let codec = ffmpeg_next::encoder::find_by_name(kind.library).unwrap();
-        let format = (kind.format)(8).unwrap();
+        let format = (kind.format)(8, false).unwrap();
         let mut encoder = open_encoder(codec, &spec, format, &options)?;
         let samples: Vec<u16> = (0..4096u32).map(|at| u16::try_from(at * 37 % 251).unwrap()).collect();
         let mut picture = frame::picture(format, &spec, &samples)?;
@@ -215,7 +215,7 @@ mod tests {
         for kind in [&X265, &X264, &LIBAOM] {
             let codec = ffmpeg_next::encoder::find_by_name(kind.library).unwrap();
             let options = [("quantisation-of-our-own", "1".to_owned())];
-            let error = open_encoder(codec, &spec, (kind.format)(8).unwrap(), &options).err().unwrap();
+            let error = open_encoder(codec, &spec, (kind.format)(8, false).unwrap(), &options).err().unwrap();
             assert!(error.contains("quantisation-of-our-own"), "{error}");
         }
     }

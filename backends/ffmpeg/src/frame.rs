@@ -84,7 +84,13 @@ fn fill(row: &mut [u8], bytes: i32, value: u16) {
 /// [`Error::Corrupt`] for a picture of another size or depth than the group's.
 pub(crate) fn read(picture: &frame::Video, spec: &GroupSpec, plane: &mut [u16]) -> Result<()> {
     let format = picture.format();
-    let luma = luma(format).filter(|luma| luma.depth == i32::from(spec.depth));
+    let depth = i32::from(spec.depth);
+    // NVDEC puts samples of 12 bits into P016, at the top like those of P010.
+    let luma = if format == Pixel::P016LE && depth > 10 {
+        Some(Luma { depth, bytes: 2, shift: 16 - depth })
+    } else {
+        luma(format).filter(|luma| luma.depth == depth)
+    };
     let (Some(luma), true) = (luma, (picture.width(), picture.height()) == (spec.width, spec.height)) else {
         return Err(Error::corrupt(format!(
             "the stream holds pictures of {} × {} samples in {format:?} where the group is {} × {} of {} bits",
@@ -113,4 +119,54 @@ pub(crate) fn read(picture: &frame::Video, spec: &GroupSpec, plane: &mut [u16]) 
         return Err(Error::corrupt(format!("a decoded sample is {largest}, over {} bits", spec.depth)));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a test that fails says where")]
+    use super::*;
+    use telecine_core::Limits;
+
+    #[test]
+    fn samples_come_back_from_every_format_and_chroma_is_constant() {
+        for (depth, formats) in [
+            (8, &[Pixel::GRAY8, Pixel::YUV420P, Pixel::NV12][..]),
+            (10, &[Pixel::GRAY10LE, Pixel::YUV420P10LE, Pixel::P010LE]),
+            (12, &[Pixel::GRAY12LE, Pixel::YUV420P12LE]),
+        ] {
+            let spec = GroupSpec::new(1, 6, 10, depth, &Limits::default()).unwrap();
+            let samples: Vec<u16> = (0..60u16).map(|at| at * 1021 & spec.max_sample()).collect();
+            for &format in formats {
+                let picture = picture(format, &spec, &samples).unwrap();
+                let mut back = vec![0; 60];
+                read(&picture, &spec, &mut back).unwrap();
+                assert_eq!(back, samples, "{format:?}");
+                let shift = luma(format).unwrap().shift;
+                for plane in 1..picture.planes() {
+                    let stride = picture.stride(plane);
+                    for row in picture.data(plane).chunks_exact(stride).take(3) {
+                        let is_middle = if depth == 8 {
+                            row[..5].iter().all(|byte| *byte == 128)
+                        } else {
+                            let middle = (spec.mid_sample() << shift).to_le_bytes();
+                            row[..10].as_chunks::<2>().0.iter().all(|pair| *pair == middle)
+                        };
+                        assert!(is_middle, "{format:?}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn samples_of_12_bits_come_back_from_the_top_of_16() {
+        let spec = |depth| GroupSpec::new(1, 2, 6, depth, &Limits::default()).unwrap();
+        let samples: Vec<u16> = (0..12u16).map(|at| at * 1021 % 4096).collect();
+        let high: Vec<u16> = samples.iter().map(|sample| sample << 4).collect();
+        let picture = picture(Pixel::P016LE, &spec(16), &high).unwrap();
+        let mut back = vec![0; 12];
+        read(&picture, &spec(12), &mut back).unwrap();
+        assert_eq!(back, samples);
+        assert!(matches!(read(&picture, &spec(10), &mut back), Err(Error::Corrupt(_))));
+    }
 }

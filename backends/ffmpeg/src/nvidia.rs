@@ -1,8 +1,8 @@
 //! NVIDIA's hardware engines, through FFmpeg's `*_nvenc` and `*_cuvid`.
 //!
-//! Their drivers load at run time. Pictures are luma of 4:2:0 with constant chroma, which costs 0.001 bit: the engines
-//! have no grey. NVDEC for its part is not documented to decode the grey streams of `x265`, so it is chosen by name only
-//! where a software decoder works.
+//! Their drivers load at run time. Pictures are luma of 4:2:0 with constant chroma, as the software encoders make them:
+//! the engines have no pictures of luma alone. A group takes NVDEC a quarter of a second before its first sample, so it is
+//! chosen by name only where a software decoder works.
 
 use std::sync::LazyLock;
 
@@ -36,16 +36,16 @@ pub(crate) static ENCODERS: [EncoderKind; 3] = [
 ];
 
 pub(crate) static DECODERS: [DecoderKind; 3] = [
-    decoder("nvdec-hevc", &["hevc_cuvid"], CodecId::HEVC, Bitstream::Hevc, &[8, 10], 8192),
-    decoder("nvdec-h264", &["h264_cuvid"], CodecId::AVC, Bitstream::Avc, &[8], 4096),
-    decoder("nvdec-av1", &["av1_cuvid"], CodecId::AV1, Bitstream::Av1, &[8, 10], 8192),
+    decoder("nvdec-hevc", &["hevc_cuvid"], CodecId::HEVC, Bitstream::Hevc),
+    decoder("nvdec-h264", &["h264_cuvid"], CodecId::AVC, Bitstream::Avc),
+    decoder("nvdec-av1", &["av1_cuvid"], CodecId::AV1, Bitstream::Av1),
 ];
 
 /// Sizes from NVIDIA's Video Codec SDK documentation, until the driver was asked for those of the device.
-const fn capabilities(depths: &'static [u8], least: u32, most: u32) -> Capabilities {
+const fn encoded(depths: &'static [u8], most: u32) -> Capabilities {
     Capabilities::new(depths)
         .with_lossy(0.7)
-        .with_sizes(least..=most, least..=most, 2)
+        .with_sizes(256..=most, 256..=most, 2)
         .with_max_frames(1 << 12)
 }
 
@@ -58,12 +58,13 @@ const fn encoder(
     depths: &'static [u8],
     most: u32,
 ) -> EncoderKind {
-    let capabilities = capabilities(depths, 256, most);
+    let capabilities = encoded(depths, most);
     EncoderKind {
         info: BackendInfo::new(name, codec, Tier::Fallback, capabilities).only(Role::Encode),
         library,
         remedy: REMEDY,
         driver: ENCODE,
+        monochrome: None,
         format: semi_planar,
         bitstream,
         decoders,
@@ -81,10 +82,8 @@ const fn decoder(
     libraries: &'static [&'static str],
     codec: CodecId,
     bitstream: Bitstream,
-    depths: &'static [u8],
-    most: u32,
 ) -> DecoderKind {
-    let capabilities = capabilities(depths, 64, most).with_lossless();
+    let capabilities = bitstream.hardware();
     DecoderKind {
         info: BackendInfo::new(name, codec, Tier::Fallback, capabilities).only(Role::Decode),
         libraries,
@@ -94,10 +93,10 @@ const fn decoder(
     }
 }
 
-fn semi_planar(depth: u8) -> Option<Pixel> {
-    match depth {
-        8 => Some(Pixel::NV12),
-        10 => Some(Pixel::P010LE),
+fn semi_planar(depth: u8, is_monochrome: bool) -> Option<Pixel> {
+    match (depth, is_monochrome) {
+        (8, false) => Some(Pixel::NV12),
+        (10, false) => Some(Pixel::P010LE),
         _ => None,
     }
 }
@@ -192,15 +191,12 @@ fn narrow(
             }
         }
     }
-    *depths = match taken[..] {
-        [8] => &[8],
-        [10] => &[10],
-        [8, 10] => &[8, 10],
-        _ => {
-            let refusal = refusal.unwrap_or_else(|| Absence::Init("the driver takes no depth".into()));
-            return Err(refusal.of(info.name));
-        }
+    let sets: [&'static [u8]; 7] = [&[8], &[10], &[12], &[8, 10], &[8, 12], &[10, 12], &[8, 10, 12]];
+    let Some(set) = sets.into_iter().find(|set| *set == taken) else {
+        let refusal = refusal.unwrap_or_else(|| Absence::Init("the driver takes no depth".into()));
+        return Err(refusal.of(info.name));
     };
+    *depths = set;
     if width.is_empty() || height.is_empty() {
         let reason = format!("the driver's sizes leave none: {width:?} × {height:?}");
         return Err(Unavailable::Device { backend: info.name, reason });
@@ -224,6 +220,10 @@ mod tests {
         assert_eq!(narrowed.depths, [8, 10]);
         let wide = Limits { width: (301, 16_384), height: (301, 16_384), engines: 1 };
         assert_eq!(narrow(info, |_| Ok(wide)).unwrap().capabilities.width, 302..=8192);
+        let decoder =
+            |depth| if depth == 12 { Err(Absence::Device("no".to_owned())) } else { Ok(limits) };
+        assert_eq!(narrow(&DECODERS[0].info, decoder).unwrap().capabilities.depths, [8, 10]);
+        assert_eq!(narrow(&DECODERS[0].info, |_| Ok(limits)).unwrap().capabilities.depths, [8, 10, 12]);
         let shallow =
             |depth| if depth == 8 { Ok(limits) } else { Err(Absence::Device("no 10 bits".to_owned())) };
         assert_eq!(narrow(info, shallow).unwrap().capabilities.depths, [8]);

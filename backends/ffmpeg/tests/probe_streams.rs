@@ -17,7 +17,8 @@ fn write_probe_streams() {
         let (_, file) = NAMES.into_iter().find(|(name, _)| *name == backend.info().name).unwrap();
         let spec = GroupSpec::new(1, 64, 64, 8, &Limits::default()).unwrap();
         let mut packet = Vec::new();
-        let mut encoder = backend.encoder(spec, &EncodeOptions::default()).unwrap();
+        let options = EncodeOptions::default().with_monochrome(true);
+        let mut encoder = backend.encoder(spec, &options).unwrap();
         encoder.encode(&vec![FLAT; spec.samples()], Quality::Step(4.0), &mut packet).unwrap();
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../video/src/probe").join(file);
         std::fs::write(path, packet).unwrap();

@@ -7,6 +7,7 @@
 
 mod av1_steps;
 mod bitstream;
+mod header;
 mod ladder;
 mod nal;
 mod obu;
@@ -14,6 +15,7 @@ mod probe;
 mod stored;
 
 pub use bitstream::Bitstream;
+pub use header::Header;
 pub use ladder::Ladder;
 pub use probe::{FLAT, FLAT_420_SIDE, FLAT_SIDE, probe_decoder, probe_encoder};
 pub use stored::{read_stored, store, stored_len};

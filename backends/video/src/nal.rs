@@ -130,6 +130,16 @@ pub(crate) fn pictures(family: Family, packet: &[u8]) -> Result<Vec<&[u8]>> {
     Ok(starts.iter().zip(ends).map(|(&start, end)| &stream[start..end]).collect())
 }
 
+/// The first sequence parameter set of a packet (type 33 of H.265, 7 of H.264).
+pub(crate) fn sequence_header(family: Family, packet: &[u8]) -> Result<&[u8]> {
+    let is_it = |unit: &&[u8]| match family {
+        Family::Hevc => unit[0] >> 1 & 63 == 33,
+        Family::Avc => unit[0] & 31 == 7,
+    };
+    let mut all = units(packet)?.into_iter().map(|(from, to)| &packet[from..to]);
+    all.find(is_it).ok_or_else(|| Error::corrupt("the stream has no sequence parameter set"))
+}
+
 pub(crate) fn coded_bytes(family: Family, packet: &[u8]) -> Result<usize> {
     let (stream, units) = open(family, packet)?;
     let slices =

@@ -80,6 +80,13 @@ pub(crate) fn pictures(packet: &[u8]) -> Result<Vec<&[u8]>> {
     Ok(starts.iter().zip(ends).map(|(&start, end)| &packet[start..end]).collect())
 }
 
+/// The contents of the first sequence header of a packet.
+pub(crate) fn sequence_header(packet: &[u8]) -> Result<&[u8]> {
+    let found = units(packet)?.into_iter().find(|unit| unit.kind == SEQUENCE_HEADER);
+    let unit = found.ok_or_else(|| Error::corrupt("the stream has no sequence header"))?;
+    Ok(&unit.bytes[unit.header..])
+}
+
 pub(crate) fn coded_bytes(packet: &[u8]) -> Result<usize> {
     let coded = units(packet)?.into_iter().filter(|unit| matches!(unit.kind, TILE_GROUP | FRAME));
     Ok(coded.map(|unit| unit.bytes.len() - unit.header).sum())

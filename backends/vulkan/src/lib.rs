@@ -71,6 +71,9 @@ impl Backend for VulkanEncoder {
         let (info, device) = open(&self.opened, &ENCODER)?;
         info.capabilities.check(info.name, &spec)?;
         options.tools.check(info.name, Tools { prediction: false, partitioning: false })?;
+        if options.monochrome {
+            return Err(Error::unsupported(format!("{} codes no pictures of luma alone", info.name)));
+        }
         Ok(Box::new(encode::VulkanEncoder::new(device.clone(), spec)))
     }
 

@@ -1,7 +1,9 @@
 //! Prints the gap between the rate of a backend and the bound, all bytes counted, for distributions and for files.
 //!
-//! `rate [--backend native] [--efforts fast,balanced,best] [--bits 1,2,3,4] [--only TEXT] [FILE.safetensors …]`, `rate --high`
+//! `rate [--backend native] [--efforts fast,balanced,best] [--bits 1,2,3,4] [--only TEXT] [--monochrome] [--depth D]
+//! [FILE.safetensors …]`, `rate --high`
 //!
+//! `--monochrome` has a video codec code luma alone, and `--depth` samples of other depth than the most that it takes.
 //! `--high` prints the gap at small errors instead: f32 N(0,1) through the whole pipeline.
 
 use std::path::Path;
@@ -27,6 +29,7 @@ fn run() -> Result<(), String> {
     let mut bits = "0.1,0.25,0.5,1,2,3,4,8".to_string();
     let mut backend = "native".to_string();
     let (mut only, mut files, mut is_high) = (None, Vec::new(), false);
+    let (mut monochrome, mut depth) = (false, None);
     while let Some(argument) = arguments.next() {
         let mut value = || arguments.next().ok_or(format!("{argument} needs a value"));
         match argument.as_str() {
@@ -35,6 +38,8 @@ fn run() -> Result<(), String> {
             "--backend" => backend = value()?,
             "--only" => only = Some(value()?),
             "--high" => is_high = true,
+            "--monochrome" => monochrome = true,
+            "--depth" => depth = Some(value()?.parse().map_err(|_| "--depth takes a number of bits")?),
             _ => files.push(argument),
         }
     }
@@ -51,7 +56,8 @@ fn run() -> Result<(), String> {
         sources.extend(source::tensors(Path::new(file))?);
     }
     sources.retain(|source| only.as_ref().is_none_or(|text| source.name.contains(text.as_str())));
-    let coder = plane::Coder::new(&backend).map_err(|e| e.to_string())?;
+    let mut coder = plane::Coder::new(&backend).map_err(|e| e.to_string())?;
+    (coder.monochrome, coder.depth) = (monochrome, depth);
     println!(
         "{:<44} {:<9} {:>6} {:>8} {:>8} {:>9} {:>9}",
         "source", "effort", "asked", "bits", "gap", "enc M/s", "dec M/s"

@@ -97,6 +97,9 @@ pub(crate) fn measure_stages(
     let coder = Coder { backend, decoder: &*decoder, spec: samples.spec, samples: &samples.samples };
     let bits = |bytes: usize| (bytes as u64 * 8 + samples.side_bits()) as f64 / stack.values.len() as f64;
     let options = EncodeOptions::with_effort(effort);
+    // Luma alone comes in smaller planes, and lets no tool work on chroma.
+    let luma = options.with_monochrome(true);
+    let options = if backend.encoder(samples.spec, &luma).is_ok() { luma } else { options };
     let mut cells = vec![Cell::Bits(bits(samples.samples.len()))];
     cells.push(entropy(&coder, options)?.map_or_else(Cell::Missing, |bytes| Cell::Bits(bits(bytes))));
     let none = Tools { prediction: false, partitioning: false };

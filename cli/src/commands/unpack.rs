@@ -4,7 +4,9 @@ use std::ops::Range;
 use std::time::Instant;
 
 use serde::Serialize;
-use telecine::{DType, Limits, MatrixShape, Reader, TensorEntry, default_registry};
+use telecine::{
+    CodecId, DType, Limits, MatrixShape, Pick, Reader, Registry, Role, TensorEntry, default_registry,
+};
 
 use crate::args::{UnpackArgs, use_jobs};
 use crate::failure::{Failure, Result};
@@ -40,9 +42,15 @@ pub(crate) fn run(args: &UnpackArgs) -> Result<()> {
     check_free(&args.output, args.force)?;
     use_jobs(args.jobs)?;
     let rows = args.rows.as_deref().map(parse_rows).transpose()?;
-    let registry = default_registry();
+    let (registry, codec) = registry(args.backend.as_deref())?;
     let reader = Reader::open(&args.input, &registry, &Limits::default())?;
     let wanted = select(&reader, args)?;
+    if let Some(codec) = codec.filter(|codec| wanted.iter().all(|entry| !entry.codecs.contains(codec))) {
+        let name = args.backend.as_deref().unwrap_or_default();
+        return Err(Failure::usage(format!(
+            "--backend {name} decodes {codec}, and no tensor here is coded so"
+        )));
+    }
     let shapes = wanted.iter().map(|entry| shape(entry, rows.as_ref())).collect::<Result<Vec<_>>>()?;
     let listed: Vec<(&str, DType, &[u64])> = wanted
         .iter()
@@ -90,6 +98,29 @@ pub(crate) fn run(args: &UnpackArgs) -> Result<()> {
     let (values, bytes) = tensors.iter().fold((0, 0), |(v, b), tensor| (v + tensor.values, b + tensor.bytes));
     let report = Report { tensors, total: Total { values, bytes, seconds: start.elapsed().as_secs_f64() } };
     if args.json { screen::print_json(&report) } else { screen::print(&table(&report)) }
+}
+
+/// All backends, but of those that decode the named one's codec that one alone; and that codec.
+fn registry(name: Option<&str>) -> Result<(Registry, Option<CodecId>)> {
+    let all = default_registry();
+    let Some(name) = name else { return Ok((all, None)) };
+    let here =
+        all.backends().map(|backend| backend.info()).find(|info| info.name == name).map(|info| info.codec);
+    // Of those that this build leaves out, the list alone knows.
+    let left_out =
+        || all.list().into_iter().find(|listing| listing.name == name).map(|listing| listing.codec);
+    let codec = here
+        .or_else(left_out)
+        .ok_or_else(|| Failure::usage(format!("--backend: no backend is named {name}")))?;
+    // Before anything is read: a backend that is left out, does not work here or only encodes says so.
+    all.find(codec, Role::Decode, Pick::Exactly(name))?;
+    let mut registry = Registry::new();
+    for backend in
+        all.backends().filter(|backend| backend.info().codec != codec || backend.info().name == name)
+    {
+        registry.register(backend.clone())?;
+    }
+    Ok((registry, Some(codec)))
 }
 
 fn select<'c>(reader: &'c Reader<'_>, args: &UnpackArgs) -> Result<Vec<&'c TensorEntry>> {

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use telecine_core::Error as CoreError;
 
 use super::*;
-use crate::Error;
+use crate::{Error, Share};
 
 fn shared(values: u64) -> BudgetItem {
     let framing_bytes = 200 * values.div_ceil(1 << 18);
