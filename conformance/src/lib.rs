@@ -17,12 +17,14 @@
 mod alloc;
 mod outside;
 mod pipeline;
+mod process;
 mod report;
 mod rule;
 mod rules;
 mod signal;
 mod subject;
 mod suite;
+mod survey;
 mod tensors;
 
 pub use alloc::CountingAllocator;
