@@ -126,9 +126,5 @@ pub(crate) fn kept<T>(work: impl FnOnce() -> T) -> (T, u64) {
 }
 
 fn held() -> i64 {
-    if ALL_THREADS.load(Ordering::Relaxed) {
-        ALL_HELD.load(Ordering::Relaxed)
-    } else {
-        HELD.with(Cell::get)
-    }
+    if ALL_THREADS.load(Ordering::Relaxed) { ALL_HELD.load(Ordering::Relaxed) } else { HELD.with(Cell::get) }
 }

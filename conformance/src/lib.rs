@@ -21,6 +21,7 @@ mod process;
 mod report;
 mod rule;
 mod rules;
+mod shapes;
 mod signal;
 mod subject;
 mod suite;

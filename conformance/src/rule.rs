@@ -14,7 +14,7 @@ use crate::subject::Place;
 macro_rules! families {
     ($($(#[$doc:meta])* $variant:ident, $id:literal, $title:literal;)*) => {
         /// What a rule is about.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
         #[serde(rename_all = "kebab-case")]
         pub enum Family { $($(#[$doc])* $variant,)* }
 

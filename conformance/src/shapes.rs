@@ -25,9 +25,8 @@ fn size(rng: &mut SmallRng, class: usize, round: usize) -> (u32, u32, u32) {
         let (from, to) = if round.is_multiple_of(2) { (4097, 10_000) } else { (100, 4096) };
         rng.random_range(from..=to)
     };
-    let beside_power = |rng: &mut SmallRng, most: u32| {
-        (1u32 << rng.random_range(1..=most)) + rng.random_range(0..3) - 1
-    };
+    let beside_power =
+        |rng: &mut SmallRng, most: u32| (1u32 << rng.random_range(1..=most)) + rng.random_range(0..3) - 1;
     match class {
         0 => (1, rng.random_range(1..=40), rng.random_range(1..=40)),
         1 => (1, long(rng), rng.random_range(1..=12)),

@@ -202,6 +202,16 @@ impl Subject {
         lossless.into_iter().chain(lossy).collect()
     }
 
+    /// The largest step at or below this one that the encoder says it has.
+    pub(crate) fn own_step(&self, depth: u8, step: f32) -> f32 {
+        self.encoding().map_or(step, |backend| backend.step_at_most(depth, step))
+    }
+
+    /// Whether the smallest groups that the encoder takes are large, so that each takes long.
+    pub(crate) fn has_large_groups(&self) -> bool {
+        self.spec(1, 1, 1, 8).is_ok_and(|spec| spec.samples() >= 1024)
+    }
+
     /// A registry in which nothing but this subject serves its codec.
     ///
     /// `raw` is there, too: where a codec has no lossless mode, the pipeline needs one for what must be exact.
@@ -244,8 +254,19 @@ impl Subject {
         quality: Quality,
         effort: Effort,
     ) -> Result<Vec<u8>> {
+        self.encode_as(spec, samples, quality, &EncodeOptions::with_effort(effort))
+    }
+
+    /// Encodes with a fresh encoder and options.
+    pub(crate) fn encode_as(
+        &self,
+        spec: GroupSpec,
+        samples: &[u16],
+        quality: Quality,
+        options: &EncodeOptions,
+    ) -> Result<Vec<u8>> {
         let mut packet = Vec::new();
-        let mut encoder = self.encoding()?.encoder(spec, &EncodeOptions::with_effort(effort))?;
+        let mut encoder = self.encoding()?.encoder(spec, options)?;
         encoder.encode(samples, quality, &mut packet)?;
         Ok(packet)
     }

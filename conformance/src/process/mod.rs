@@ -135,7 +135,10 @@ mod tests {
                 // SAFETY: none; the page is there, cannot be read, and its owner lives.
                 vec![unsafe { beyond.read_volatile() }.to_le_bytes()[0]]
             });
-            assert!(matches!(&ended, Ended::Died(how) if how.contains("SIGSEGV") || how.contains("SIGBUS")), "{ended:?}");
+            assert!(
+                matches!(&ended, Ended::Died(how) if how.contains("SIGSEGV") || how.contains("SIGBUS")),
+                "{ended:?}"
+            );
         }
     }
 

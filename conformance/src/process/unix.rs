@@ -87,10 +87,7 @@ impl Drop for Region {
 /// Does `work` in a child, for `limit` at most. Returns how it ended and how many cases it had counted.
 ///
 /// In the child, `work` has a thread of its own, memory is counted over all threads, and its rayon threads are its own.
-pub(crate) fn in_child(
-    limit: Duration,
-    work: impl FnOnce(Progress) -> Vec<u8> + Send,
-) -> (Ended, u64) {
+pub(crate) fn in_child(limit: Duration, work: impl FnOnce(Progress) -> Vec<u8> + Send) -> (Ended, u64) {
     let Some(region) = Region::new() else {
         return (Ended::NoChild(format!("no shared memory: {}", std::io::Error::last_os_error())), 0);
     };

@@ -42,7 +42,9 @@ pub(crate) fn measure_curve(subject: &Subject) -> Curve {
     let limit = subject.time_limit();
     let failed = |failure| Curve { points: Vec::new(), failure: Some(failure) };
     match in_child(limit, |_| serde_json::to_vec(&measure_here(subject)).unwrap_or_default()).0 {
-        Ended::Done(bytes) => serde_json::from_slice(&bytes).unwrap_or_else(|error| failed(error.to_string())),
+        Ended::Done(bytes) => {
+            serde_json::from_slice(&bytes).unwrap_or_else(|error| failed(error.to_string()))
+        }
         Ended::Died(how) => failed(format!("the backend's process ended: {how}")),
         Ended::TookTooLong => failed(format!("took over {} s", limit.as_secs())),
         Ended::NoChild(_) => measure_here(subject),

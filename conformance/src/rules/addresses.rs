@@ -53,7 +53,8 @@ fn any_address(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
         for quality in subject.qualities(at_depth(&spec, 900.0)) {
             let packet = subject.encode(spec, &samples, quality)?;
             let decoded = subject.decode(spec, &packet)?;
-            let what = |remainder: usize| format!("{spec:?}, {quality:?}, address {remainder} of {ADDRESSES}");
+            let what =
+                |remainder: usize| format!("{spec:?}, {quality:?}, address {remainder} of {ADDRESSES}");
             for remainder in 0..ADDRESSES {
                 for junk in [0x00, 0xff] {
                     let wide = u16::from_le_bytes([junk, junk]);

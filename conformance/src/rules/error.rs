@@ -80,7 +80,9 @@ fn efforts_agree(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
                 let least = measured.iter().map(|(_, error)| *error).fold(f64::INFINITY, f64::min);
                 for (effort, error) in measured {
                     cases.check(error <= 1.15 * least, || {
-                        format!("{spec:?}, step {step}: {error:.2} at {effort:?}, {least:.2} at another effort")
+                        format!(
+                            "{spec:?}, step {step}: {error:.2} at {effort:?}, {least:.2} at another effort"
+                        )
                     })?;
                 }
             }
@@ -178,7 +180,9 @@ fn error_is_spread(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> 
         for (frames, height, width) in [(1, 190, 230), (5, 110, 120)] {
             let spec = subject.spec(frames, height, width, depth)?;
             let deviation = f64::from(spec.mid_sample()) / 6.0;
-            for (name, samples) in [("Gaussian", gaussian(&spec, deviation, 214)), ("noise", noise(&spec, 215))] {
+            for (name, samples) in
+                [("Gaussian", gaussian(&spec, deviation, 214)), ("noise", noise(&spec, 215))]
+            {
                 let step = subject.own_step(depth, step(deviation, 0.413));
                 for effort in EFFORTS {
                     let packet = subject.encode_with(spec, &samples, Quality::Step(step), effort)?;
@@ -236,7 +240,10 @@ fn extremes_survive(subject: &Subject, cases: &mut Cases) -> Result<(), Failure>
                 ("alone", vec![extreme; spec.samples()]),
                 ("every second", among(2, extreme)),
                 ("every seventh", among(7, extreme)),
-                ("beside the other extreme", (0..spec.samples()).map(|at| if at % 2 == 0 { extreme } else { other }).collect()),
+                (
+                    "beside the other extreme",
+                    (0..spec.samples()).map(|at| if at % 2 == 0 { extreme } else { other }).collect(),
+                ),
             ];
             for (name, samples) in contents {
                 for effort in EFFORTS {

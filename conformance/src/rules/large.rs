@@ -37,10 +37,17 @@ type Packet = (GroupSpec, Vec<u8>, String);
 fn packets(subject: &Subject, seed: u64) -> Result<Vec<Packet>, Failure> {
     let depths = subject.encoding()?.info().capabilities.depths;
     let mut packets = Vec::new();
-    let wanted = [(depths[0], 1, 340, 400), (depths[depths.len() - 1], 1, 300, 340), (depths[depths.len() - 1], 3, 190, 180)];
+    let wanted = [
+        (depths[0], 1, 340, 400),
+        (depths[depths.len() - 1], 1, 300, 340),
+        (depths[depths.len() - 1], 3, 190, 180),
+    ];
     for (depth, frames, height, width) in wanted {
         let spec = subject.spec(frames, height, width, depth)?;
-        let signals = [("noise", noise(&spec, seed)), ("Gaussian", gaussian(&spec, f64::from(spec.mid_sample()) / 3.0, seed))];
+        let signals = [
+            ("noise", noise(&spec, seed)),
+            ("Gaussian", gaussian(&spec, f64::from(spec.mid_sample()) / 3.0, seed)),
+        ];
         for (name, samples) in signals {
             for quality in subject.qualities((f32::from(spec.mid_sample()) / 1000.0).max(1.0)) {
                 let packet = subject.encode(spec, &samples, quality)?;
@@ -59,7 +66,8 @@ fn cuts(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
         let pages = (0..if subject.is_quick() { 4 } else { 64 }).map(|page| page * whole / 64 / 4096 * 4096);
         let random: Vec<usize> =
             (0..if subject.is_quick() { 10 } else { 60 }).map(|_| rng.random_range(0..whole)).collect();
-        let ends = [whole - 1, whole.saturating_sub(2), whole.saturating_sub(4), whole.saturating_sub(8), whole / 2];
+        let ends =
+            [whole - 1, whole.saturating_sub(2), whole.saturating_sub(4), whole.saturating_sub(8), whole / 2];
         for cut in powers.chain(pages).chain(random).chain(ends).filter(|cut| *cut < whole) {
             let what = || format!("{name}: {cut} of {whole} bytes");
             let decoded = tolerate(subject, spec, &packet[..cut], cases, what)?;
@@ -74,7 +82,11 @@ fn tails(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
     let mut packets = packets(subject, 254)?;
     for (at, (frames, height, width)) in (0u64..).zip([(1, 1, 1), (1, 16, 24), (4, 9, 7), (1, 80, 60)]) {
         let spec = subject.spec(frames, height, width, 16)?;
-        for samples in [noise(&spec, at), vec![7; spec.samples()], gaussian(&spec, f64::from(spec.mid_sample()) / 9.0, at)] {
+        for samples in [
+            noise(&spec, at),
+            vec![7; spec.samples()],
+            gaussian(&spec, f64::from(spec.mid_sample()) / 9.0, at),
+        ] {
             for quality in subject.qualities(f32::from(spec.mid_sample()) / 90.0) {
                 let packet = subject.encode(spec, &samples, quality)?;
                 packets.push((spec, packet, format!("{spec:?}, {quality:?}")));

@@ -33,7 +33,12 @@ pub(super) const RULES: &[Rule] = &[
 ];
 
 /// Planes that resemble the one before: what prediction between them is for.
-fn alike(subject: &Subject, frames: u32, depth: u8, seed: u64) -> Result<(telecine_core::GroupSpec, Vec<u16>), Failure> {
+fn alike(
+    subject: &Subject,
+    frames: u32,
+    depth: u8,
+    seed: u64,
+) -> Result<(telecine_core::GroupSpec, Vec<u16>), Failure> {
     let spec = subject.spec(frames, 45, 61, depth)?;
     let plane = spec.height as usize * spec.width as usize;
     let mut samples = gaussian(&spec, f64::from(spec.mid_sample()) / 6.0, seed);
@@ -69,12 +74,16 @@ fn inter(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
             let (spec, samples) = alike(subject, frames, depth, u64::from(frames))?;
             let (name, other) = any_content(&spec, u64::from(frames) * 31 + u64::from(depth));
             for (name, samples) in [("planes alike", &samples), (name, &other)] {
-                for quality in subject.qualities(subject.own_step(depth, (f32::from(spec.max_sample()) / 40.0).max(3.1))) {
+                for quality in
+                    subject.qualities(subject.own_step(depth, (f32::from(spec.max_sample()) / 40.0).max(3.1)))
+                {
                     for effort in EFFORTS {
                         let options = EncodeOptions::with_effort(effort).with_inter(true);
                         let packet = subject.encode_as(spec, samples, quality, &options)?;
                         let back = subject.decode(spec, &packet)?;
-                        check_back((samples, &back), quality, cases, || format!("{name}, {spec:?}, {effort:?}"))?;
+                        check_back((samples, &back), quality, cases, || {
+                            format!("{name}, {spec:?}, {effort:?}")
+                        })?;
                     }
                 }
             }
@@ -86,7 +95,8 @@ fn inter(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
 fn inter_alone(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
     let options = EncodeOptions::default().with_inter(true);
     for frames in [1, 3] {
-        let groups = (0..4).map(|seed| alike(subject, frames, 16, 230 + seed)).collect::<Result<Vec<_>, _>>()?;
+        let groups =
+            (0..4).map(|seed| alike(subject, frames, 16, 230 + seed)).collect::<Result<Vec<_>, _>>()?;
         let spec = groups[0].0;
         for quality in subject.qualities(at_depth(&spec, 900.0)) {
             let mut encoder = subject.encoding()?.encoder(spec, &options)?;
@@ -95,7 +105,9 @@ fn inter_alone(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
                 let mut packet = Vec::new();
                 encoder.encode(samples, quality, &mut packet)?;
                 let fresh = subject.encode_as(spec, samples, quality, &options)?;
-                cases.check(packet == fresh, || format!("{spec:?}, {quality:?}: differs from a fresh encoder's"))?;
+                cases.check(packet == fresh, || {
+                    format!("{spec:?}, {quality:?}: differs from a fresh encoder's")
+                })?;
                 packets.push(packet);
             }
             let mut decoder = subject.decoding()?.decoder(spec)?;

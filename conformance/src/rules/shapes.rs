@@ -48,9 +48,7 @@ fn lossless_at_any_size(subject: &Subject, cases: &mut Cases) -> Result<(), Fail
         let packet = subject.encode_with(spec, &samples, Quality::Lossless, effort)?;
         let back = subject.decode(spec, &packet)?;
         let wrong = samples.iter().zip(&back).position(|(a, b)| a != b);
-        cases.check(wrong.is_none(), || {
-            format!("{name}, {spec:?}, {effort:?}: sample {wrong:?} differs")
-        })?;
+        cases.check(wrong.is_none(), || format!("{name}, {spec:?}, {effort:?}: sample {wrong:?} differs"))?;
     }
     Ok(())
 }

@@ -53,8 +53,41 @@ pub(super) const RULES: &[Rule] = &[
 
 /// Steps of every size, ascending.
 const LADDER: [f32; 36] = [
-    1e-45, 1e-40, f32::MIN_POSITIVE, 1e-37, 1e-30, 1e-20, 1e-12, 1e-8, 1e-6, 1e-5, 1e-4, 1e-3, 0.01, 0.1, 0.2, 0.3,
-    0.5, 0.7, 0.9, 1.0, 1.5, 2.5, 10.0, 100.0, 1e3, 3e3, 1e4, 65_535.0, 65_536.0, 1e5, 1e6, 1e9, 1e12, 1e20, 1e30,
+    1e-45,
+    1e-40,
+    f32::MIN_POSITIVE,
+    1e-37,
+    1e-30,
+    1e-20,
+    1e-12,
+    1e-8,
+    1e-6,
+    1e-5,
+    1e-4,
+    1e-3,
+    0.01,
+    0.1,
+    0.2,
+    0.3,
+    0.5,
+    0.7,
+    0.9,
+    1.0,
+    1.5,
+    2.5,
+    10.0,
+    100.0,
+    1e3,
+    3e3,
+    1e4,
+    65_535.0,
+    65_536.0,
+    1e5,
+    1e6,
+    1e9,
+    1e12,
+    1e20,
+    1e30,
     f32::MAX,
 ];
 
@@ -87,7 +120,9 @@ fn any_step(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
             // Of a decoder that returns one value for all, the middle or 0.
             let zeros = vec![0; samples.len()];
             let all_alike = 1.05 * mean_square(&samples, &zeros);
-            for (step, effort) in steps(&mut rng, subject.is_quick()).into_iter().zip(EFFORTS.into_iter().cycle()) {
+            for (step, effort) in
+                steps(&mut rng, subject.is_quick()).into_iter().zip(EFFORTS.into_iter().cycle())
+            {
                 let packet = subject.encode_with(spec, &samples, Quality::Step(step), effort)?;
                 let error = mean_square(&samples, &subject.decode(spec, &packet)?);
                 let own = f64::from(subject.own_step(depth, step)).max(f64::from(step)).max(1.0);
@@ -139,7 +174,9 @@ fn no_step(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
             for effort in EFFORTS {
                 let options = EncodeOptions::with_effort(effort);
                 let mut encoder = subject.encoding()?.encoder(spec, &options)?;
-                for step in [0.0, -0.0, -1.0, -1e-30, -1e30, f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+                for step in
+                    [0.0, -0.0, -1.0, -1e-30, -1e30, f32::NAN, -f32::NAN, f32::INFINITY, f32::NEG_INFINITY]
+                {
                     let mut packet = b"before".to_vec();
                     let result = encoder.encode(&samples, Quality::Step(step), &mut packet);
                     let right = match &result {
@@ -155,7 +192,9 @@ fn no_step(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
                     let mut packet = Vec::new();
                     encoder.encode(&samples, quality, &mut packet)?;
                     let same = packet == subject.encode_as(spec, &samples, quality, &options)?;
-                    cases.check(same, || format!("{spec:?}, {effort:?}, {quality:?}: another packet after them"))?;
+                    cases.check(same, || {
+                        format!("{spec:?}, {effort:?}, {quality:?}: another packet after them")
+                    })?;
                 }
             }
         }
@@ -183,7 +222,10 @@ fn over_the_depth(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
                         let result = encoder.encode(&samples, quality, &mut packet);
                         let right = matches!(result, Err(Error::Invalid(_))) && packet == b"before";
                         cases.check(right, || {
-                            format!("sample {place} of {spec:?} is {wrong}, {quality:?}: {result:?}, {} bytes", packet.len())
+                            format!(
+                                "sample {place} of {spec:?} is {wrong}, {quality:?}: {result:?}, {} bytes",
+                                packet.len()
+                            )
                         })?;
                     }
                 }
@@ -203,7 +245,9 @@ fn step_at_most(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
             let own = backend.step_at_most(depth, step);
             let what = || format!("depth {depth}: step {step:e} becomes {own:e}");
             cases.check(own.is_finite() && own > 0.0, &what)?;
-            cases.check(own <= step || own == smallest, || format!("{}, the smallest is {smallest:e}", what()))?;
+            cases.check(own <= step || own == smallest, || {
+                format!("{}, the smallest is {smallest:e}", what())
+            })?;
             cases.check(own >= before, || format!("{}, a smaller one {before:e}", what()))?;
             let again = backend.step_at_most(depth, own);
             cases.check(again == own, || format!("{}, and that {again:e}", what()))?;
@@ -215,7 +259,12 @@ fn step_at_most(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
 }
 
 /// At a step that the backend has, the error is as promised.
-fn keeps_promise(subject: &Subject, spec: &GroupSpec, rng: &mut SmallRng, cases: &mut Cases) -> Result<(), Failure> {
+fn keeps_promise(
+    subject: &Subject,
+    spec: &GroupSpec,
+    rng: &mut SmallRng,
+    cases: &mut Cases,
+) -> Result<(), Failure> {
     let deviation = f64::from(spec.mid_sample()) / 6.0;
     let samples = gaussian(spec, deviation, 229);
     for _ in 0..if subject.is_quick() { 3 } else { 8 } {
