@@ -7,9 +7,11 @@ use crate::Subject;
 use crate::signal::{at_depth, gaussian, noise, ramp};
 
 /// Classes of sizes.
-const CLASSES: usize = 8;
-/// Samples of a group at most.
-const MOST_SAMPLES: u32 = 150_000;
+const CLASSES: usize = 9;
+/// Samples of a group at most, but for those of the last class.
+const MOST_SAMPLES: u64 = 150_000;
+/// Samples of a large group at most.
+const LARGE: u64 = 800_000;
 
 /// A whole number whose logarithm is uniform over the range.
 fn log_uniform(rng: &mut SmallRng, from: u32, to: u32) -> u32 {
@@ -31,16 +33,18 @@ fn size(rng: &mut SmallRng, class: usize, round: usize) -> (u32, u32, u32) {
         0 => (1, rng.random_range(1..=40), rng.random_range(1..=40)),
         1 => (1, long(rng), rng.random_range(1..=12)),
         2 => (1, rng.random_range(1..=12), long(rng)),
-        3 => (log_uniform(rng, 2, 600), rng.random_range(1..=14), rng.random_range(1..=14)),
+        3 => (log_uniform(rng, 2, 3000), rng.random_range(1..=14), rng.random_range(1..=14)),
         4 => (1, rng.random_range(65..=380) | 1, rng.random_range(65..=380) | 1),
         5 => (1, beside_power(rng, 13), beside_power(rng, 9)),
         6 => (rng.random_range(2..=17), rng.random_range(1..=90), rng.random_range(1..=90)),
-        _ if rng.random() => (1, 1, log_uniform(rng, 1, 100_000)),
-        _ => (1, log_uniform(rng, 1, 100_000), 1),
+        7 if rng.random() => (1, 1, log_uniform(rng, 1, 100_000)),
+        7 => (1, log_uniform(rng, 1, 100_000), 1),
+        _ => (rng.random_range(1..=2), rng.random_range(400..=1000), rng.random_range(400..=1000)),
     }
 }
 
-/// Groups of random sizes: each class at each depth, `rounds` times over. Fewer where each takes long and few are wanted.
+/// Groups of random sizes: each class at each depth, `rounds` times over; large ones in the third round alone. Fewer where
+/// each takes long and few are wanted.
 pub(crate) fn groups(subject: &Subject, rounds: usize, seed: u64) -> Result<Vec<GroupSpec>> {
     let mut rng = SmallRng::seed_from_u64(seed);
     let depths = subject.encoding()?.info().capabilities.depths;
@@ -49,11 +53,12 @@ pub(crate) fn groups(subject: &Subject, rounds: usize, seed: u64) -> Result<Vec<
     for at in 0..rounds * CLASSES * depths.len() {
         let (class, depth, round) = (at % CLASSES, at / CLASSES % depths.len(), at / CLASSES / depths.len());
         let (frames, mut height, mut width) = size(&mut rng, class, round);
-        while u64::from(frames) * u64::from(height) * u64::from(width) > u64::from(MOST_SAMPLES) {
+        let most = if class == CLASSES - 1 { LARGE } else { MOST_SAMPLES };
+        while u64::from(frames) * u64::from(height) * u64::from(width) > most {
             let shorter = if height < width { &mut height } else { &mut width };
             *shorter = (*shorter / 2).max(1);
         }
-        if at % stride == 0 {
+        if at % stride == 0 && (class < CLASSES - 1 || round == 2) {
             groups.push(subject.spec(frames, height, width, depths[depth])?);
         }
     }
@@ -61,7 +66,7 @@ pub(crate) fn groups(subject: &Subject, rounds: usize, seed: u64) -> Result<Vec<
 }
 
 /// Kinds of content that [`content`] draws from.
-pub(crate) const CONTENTS: u64 = 12;
+pub(crate) const CONTENTS: u64 = 14;
 
 /// Content of a kind, drawn with a seed.
 pub(crate) fn content(spec: &GroupSpec, kind: u64, seed: u64) -> (&'static str, Vec<u16>) {
@@ -124,6 +129,8 @@ pub(crate) fn content(spec: &GroupSpec, kind: u64, seed: u64) -> (&'static str, 
             };
             ("columns of many scales", unit.iter().enumerate().map(scale).collect())
         }
+        11 => ("falling values", ramp(spec).into_iter().rev().collect()),
+        12 => ("even samples", noise(spec, seed).into_iter().map(|sample| sample & !1).collect()),
         _ => ("one value", vec![any(&mut rng); count]),
     }
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
-use telecine_core::{Backend, Registry};
+use telecine_core::{Backend, Effort, Registry};
 
 use crate::process::{Ended, in_child};
 use crate::signal::{at_depth, gaussian};
@@ -73,17 +73,22 @@ pub(crate) fn pace(subject: &Subject) -> Pace {
         Ended::Died(_) | Ended::TookTooLong => (Place::Child, Duration::ZERO),
         Ended::NoChild(_) => (Place::Here, code_on_a_thread(subject).unwrap_or_default()),
     };
-    Pace { place, time_limit: Duration::from_secs(60) + 4000 * time }
+    // Ten times what the longest rule takes of the backends that are always there.
+    Pace { place, time_limit: Duration::from_secs(60) + 2000 * time }
 }
 
-/// Time for a group of a few ten thousand samples, there and back, at every kind of quality.
+/// Time for a group of a few ten thousand samples, there and back, at every effort and kind of quality.
 fn code_a_group(subject: &Subject) -> Result<Duration, String> {
     let begun = Instant::now();
     if subject.is_complete().is_ok() {
         let spec = subject.spec(1, 256, 256, 16).map_err(|error| error.to_string())?;
         let samples = gaussian(&spec, at_depth(&spec, 900.0), 1);
         for quality in subject.qualities(at_depth(&spec, 200.0)) {
-            subject.pass(spec, &samples, quality).map_err(|failure| failure.0)?;
+            for effort in [Effort::Fast, Effort::Balanced, Effort::Best] {
+                let packet = subject.encode_with(spec, &samples, quality, effort);
+                let back = packet.and_then(|packet| subject.decode(spec, &packet));
+                back.map_err(|error| error.to_string())?;
+            }
         }
     }
     Ok(begun.elapsed())

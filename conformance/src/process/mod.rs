@@ -47,6 +47,18 @@ pub(crate) fn threads() -> Option<usize> {
     Some(std::fs::read_dir("/proc/self/task").ok()?.count())
 }
 
+/// Open files of this process, where the system says.
+pub(crate) fn open_files() -> Option<usize> {
+    Some(std::fs::read_dir("/proc/self/fd").ok()?.count())
+}
+
+/// Time that this thread stood ready while others had the processor; 0 where the system does not say.
+pub(crate) fn time_kept_waiting() -> Duration {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let nanos = text.split_whitespace().nth(1).and_then(|nanos| nanos.parse().ok());
+    Duration::from_nanos(nanos.unwrap_or(0))
+}
+
 /// Threads of this process once there are at most `wanted`, or after a second.
 pub(crate) fn threads_settled(wanted: usize) -> Option<usize> {
     let begun = Instant::now();

@@ -1,5 +1,6 @@
 //! The error itself: at every effort, without a bias, and everywhere alike.
 
+use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use telecine_core::{Effort, GroupSpec, Quality};
 
 use super::EFFORTS;
@@ -31,14 +32,14 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "rate-distortion/error-is-spread",
         family: Family::RateDistortion,
-        guarantee: "No row, column, plane, residue of the index or range of samples has over twice the mean squared error.",
+        guarantee: "No row, column, plane, residue of the index or range of samples has twice the mean squared error, or a bias.",
         applies: |subject| subject.is_lossy(),
         run: error_is_spread,
     },
     Rule {
         id: "content/extremes-survive",
         family: Family::Content,
-        guarantee: "The smallest and the largest samples come back as near as others at steps of 1 to 2.",
+        guarantee: "At steps of 1 to 2 the smallest and the largest samples have at most three times step²/12.",
         applies: |subject| subject.is_lossy(),
         run: extremes_survive,
     },
@@ -93,13 +94,15 @@ fn efforts_agree(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
 
 fn near_shannon_everywhere(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
     let declared = f64::from(subject.encoding()?.info().capabilities.excess.min(0.7));
+    let mut rng = SmallRng::seed_from_u64(217);
     for depth in depths(subject)? {
         for (frames, height, width) in [(1, 256, 256), (3, 150, 150)] {
             let spec = subject.spec(frames, height, width, depth)?;
             let deviation = f64::from(spec.mid_sample()) / 6.0;
             let samples = gaussian(&spec, deviation, 212);
-            for share in [0.16, 0.3, 0.6, 1.1] {
-                let step = subject.own_step(depth, step(deviation, share).max(3.1));
+            let random = (0..if subject.is_quick() { 0 } else { 6 }).map(|_| rng.random_range(0.14..1.2));
+            for share in [0.15, 0.165, 0.3, 0.6, 1.1].into_iter().chain(random.collect::<Vec<f64>>()) {
+                let step = subject.own_step(depth, step(deviation, share).max(3.0));
                 for effort in EFFORTS {
                     let packet = subject.encode_with(spec, &samples, Quality::Step(step), effort)?;
                     let error = mean_square(&samples, &subject.decode(spec, &packet)?);
@@ -189,6 +192,7 @@ fn error_is_spread(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> 
                     let back = subject.decode(spec, &packet)?;
                     let what = || format!("{name}, {spec:?}, step {step}, {effort:?}");
                     spread_of(&spec, &samples, &back, cases, what)?;
+                    bias_by_range(&spec, step, (&samples, &back), cases, what)?;
                 }
             }
         }
@@ -220,12 +224,38 @@ fn spread_of(
     }
     let shift = spec.depth - 4;
     check("the sixteenth of the samples' range", 16, &|at| usize::from(samples[at] >> shift))?;
-    check("the quarter of the group", 4, &|at| at * 4 / samples.len())
+    check("the sixty-fourth of the group", 64, &|at| at * 64 / samples.len())
+}
+
+/// Holds the mean error of each sixteenth of the samples' range, but for the ends, against the step.
+#[expect(clippy::cast_precision_loss, reason = "a mean")]
+fn bias_by_range(
+    spec: &GroupSpec,
+    step: f32,
+    (samples, back): (&[u16], &[u16]),
+    cases: &mut Cases,
+    what: impl Fn() -> String,
+) -> Result<(), Failure> {
+    let mut sums = [(0.0, 0u64); 16];
+    for (sample, error) in samples.iter().zip(errors(samples, back)) {
+        let (sum, count) = &mut sums[usize::from(sample >> (spec.depth - 4))];
+        (*sum, *count) = (*sum + error, *count + 1);
+    }
+    for (range, (sum, count)) in sums.into_iter().enumerate().skip(1).take(14) {
+        let bias = sum / count.max(1) as f64 / f64::from(step);
+        cases.check(count < 400 || bias.abs() <= 0.2, || {
+            format!(
+                "{}: samples of sixteenth {range} of the range are off by {bias:.2} steps on average",
+                what()
+            )
+        })?;
+    }
+    Ok(())
 }
 
 #[expect(clippy::cast_precision_loss, reason = "a mean")]
 fn extremes_survive(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
-    const STEPS: [f32; 5] = [1.0, 1.25, 1.5, 1.75, 2.0];
+    const STEPS: [f32; 9] = [1.0, 1.1, 1.2, 1.3, 1.45, 1.6, 1.75, 1.9, 2.0];
     for depth in depths(subject)? {
         let spec = subject.spec(1, 96, 100, depth)?;
         let max = spec.max_sample();
@@ -259,7 +289,7 @@ fn extremes_survive(subject: &Subject, cases: &mut Cases) -> Result<(), Failure>
                             count += 1;
                         }
                     }
-                    cases.check(error <= 2.0 * promised, || {
+                    cases.check(error <= 3.0 * promised, || {
                         let count = count as f64;
                         format!(
                             "{extreme} {name}, {spec:?}, {effort:?}: its mean squared error is {:.3} where steps of 1 to 2 promise {:.3}",

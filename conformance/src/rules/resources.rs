@@ -4,7 +4,7 @@ use telecine_core::{EncodeOptions, GroupSpec, Limits, Quality};
 
 use super::EFFORTS;
 use crate::alloc::{is_counting, kept, peak};
-use crate::process::{private_memory, threads, threads_settled};
+use crate::process::{open_files, private_memory, threads, threads_settled};
 use crate::shapes::any_content;
 use crate::signal::at_depth;
 use crate::{Cases, Failure, Family, Rule, Subject};
@@ -35,7 +35,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "limits/no-threads-left",
         family: Family::Limits,
-        guarantee: "300 encoders and decoders made, used and dropped, and 300 failures, leave as many threads as before.",
+        guarantee: "300 encoders and decoders made, used and dropped, and 300 failures, leave no thread and no open file.",
         applies: |subject| {
             subject.is_complete()?;
             subject.has_children()?;
@@ -79,6 +79,10 @@ fn create(subject: &Subject, spec: GroupSpec, seed: u64) -> Result<(), Failure> 
     drop(subject.decoding()?.decoder(spec)?);
     let packet = subject.encode_as(spec, &samples, qualities[at % qualities.len()], &options)?;
     subject.decode(spec, &packet)?;
+    if !subject.has_large_groups() {
+        // Others open libraries and devices to find out.
+        let _ = (subject.encoding()?.probe(), subject.own_step(spec.depth, 3.3));
+    }
     Ok(())
 }
 
@@ -154,9 +158,11 @@ fn creations_keep_nothing(subject: &Subject, cases: &mut Cases) -> Result<(), Fa
 
 fn no_threads_left(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
     creations_and_failures(subject, |name, count, work| {
-        let before = threads().unwrap_or(0);
+        let (before, files) = (threads().unwrap_or(0), open_files());
         work()?;
         let after = threads_settled(before).unwrap_or(0);
-        cases.check(after <= before, || format!("{after} threads after {count} {name}, {before} before"))
+        cases.check(after <= before, || format!("{after} threads after {count} {name}, {before} before"))?;
+        let after = open_files();
+        cases.check(after <= files, || format!("{after:?} open files after {count} {name}, {files:?} before"))
     })
 }

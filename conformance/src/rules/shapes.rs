@@ -13,7 +13,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "round-trip/lossless-at-any-size",
         family: Family::RoundTrip,
-        guarantee: "Lossless groups of any size, up to 10,000 a side and 600 planes, of any content and depth are exact.",
+        guarantee: "Lossless groups of any size, up to 10,000 a side and 3,000 planes, of any content and depth are exact.",
         applies: |subject| subject.is_lossless(),
         run: lossless_at_any_size,
     },
@@ -32,11 +32,11 @@ pub(super) const RULES: &[Rule] = &[
         run: step_in_planes,
     },
     Rule {
-        id: "rate-distortion/noise-never-above-raw",
+        id: "rate-distortion/never-above-raw-at-any-size",
         family: Family::RateDistortion,
-        guarantee: "Noise of a million samples, in one plane or a thousand, at any step, grows by at most 2 % and 600 bytes.",
+        guarantee: "Noise of a million samples, in one plane or a thousand, and any content grow by at most 2 % and 600 bytes.",
         applies: |subject| subject.is_complete(),
-        run: noise_never_above_raw,
+        run: never_above_raw,
     },
 ];
 
@@ -60,7 +60,7 @@ fn random_step(rng: &mut SmallRng, deviation: f64) -> f32 {
     step.max(3.1)
 }
 
-/// Holds the error against step²/12: within 1.6, of few samples within 3.
+/// Holds the error against step²/12: within 1.6, in planes of few samples within 2, of few samples within 3.
 fn check_error(
     (spec, step): (&GroupSpec, f32),
     (samples, back): (&[u16], &[u16]),
@@ -70,6 +70,8 @@ fn check_error(
     let factor = match samples.len() {
         0..60 => return Ok(()),
         60..3000 => 3.0,
+        // A quantiser that chooses by what comes after has less to choose from near the ends of planes.
+        _ if spec.height * spec.width < 100 => 2.0,
         _ => 1.6,
     };
     let ratio = mean_square(samples, back) / (f64::from(step * step) / 12.0);
@@ -122,10 +124,27 @@ fn step_in_planes(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
     Ok(())
 }
 
-fn noise_never_above_raw(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
+/// Holds the size of a packet against that of the samples.
+fn check_size(
+    spec: &GroupSpec,
+    bytes: usize,
+    cases: &mut Cases,
+    what: impl Fn() -> String,
+) -> Result<(), Failure> {
+    let raw = spec.samples() * if spec.depth == 8 { 1 } else { 2 };
+    cases.check(bytes <= raw + raw / 50 + 600, || {
+        format!("{}, {spec:?}: {bytes} bytes for {raw} bytes of samples", what())
+    })
+}
+
+fn never_above_raw(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
     let depths = subject.encoding()?.info().capabilities.depths;
     let stride = if subject.is_quick() { depths.len().saturating_sub(1).max(1) } else { 1 };
     let million = if subject.is_quick() { (256, 300) } else { (1024, 1024) };
+    let steps = [1e-6, 0.7, 1.0, 2.0].map(Quality::Step);
+    let lossless = subject.is_lossless().is_ok().then_some(Quality::Lossless);
+    let lossy = steps.into_iter().filter(|_| subject.is_lossy().is_ok());
+    let qualities: Vec<_> = lossless.into_iter().chain(lossy).collect();
     let mut seed = 0;
     for &depth in depths.iter().step_by(stride) {
         for (frames, height, width) in
@@ -137,16 +156,17 @@ fn noise_never_above_raw(subject: &Subject, cases: &mut Cases) -> Result<(), Fai
             let spec = subject.spec(frames.min((1 << 20) / plane).max(1), height, width, depth)?;
             seed += 1;
             let samples = noise(&spec, seed);
-            let raw = samples.len() * if depth == 8 { 1 } else { 2 };
-            let lossless = subject.is_lossless().is_ok().then_some(Quality::Lossless);
-            let steps = [1e-6, 0.7, 1.0, 2.0].map(Quality::Step);
-            let lossy = steps.into_iter().filter(|_| subject.is_lossy().is_ok());
-            for (quality, effort) in lossless.into_iter().chain(lossy).zip(EFFORTS.into_iter().cycle()) {
+            for (&quality, effort) in qualities.iter().zip(EFFORTS.into_iter().cycle()) {
                 let bytes = subject.encode_with(spec, &samples, quality, effort)?.len();
-                cases.check(bytes <= raw + raw / 50 + 600, || {
-                    format!("{spec:?}, {quality:?}, {effort:?}: {bytes} bytes for {raw} bytes of samples")
-                })?;
+                check_size(&spec, bytes, cases, || format!("noise, {quality:?}, {effort:?}"))?;
             }
+        }
+    }
+    for (seed, spec) in (0u64..).zip(groups(subject, if subject.is_quick() { 1 } else { 2 }, 205)?) {
+        let (name, samples) = any_content(&spec, seed);
+        for &quality in &qualities {
+            let bytes = subject.encode(spec, &samples, quality)?.len();
+            check_size(&spec, bytes, cases, || format!("{name}, {quality:?}"))?;
         }
     }
     Ok(())

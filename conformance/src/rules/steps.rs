@@ -244,7 +244,7 @@ fn step_at_most(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
         for step in steps(&mut rng, false) {
             let own = backend.step_at_most(depth, step);
             let what = || format!("depth {depth}: step {step:e} becomes {own:e}");
-            cases.check(own.is_finite() && own > 0.0, &what)?;
+            cases.check(own.is_finite() && own > 0.0, what)?;
             cases.check(own <= step || own == smallest, || {
                 format!("{}, the smallest is {smallest:e}", what())
             })?;

@@ -6,7 +6,7 @@ use rand::{RngExt, SeedableRng, rngs::SmallRng};
 use telecine_core::{GroupSpec, Quality};
 
 use super::EFFORTS;
-use crate::process::cpu_time;
+use crate::process::{cpu_time, time_kept_waiting};
 use crate::shapes::{CONTENTS, content};
 use crate::signal::{all, gaussian};
 use crate::{Cases, Failure, Family, Rule, Subject};
@@ -41,7 +41,8 @@ fn timed(subject: &Subject) -> Result<(), &'static str> {
     if cpu_time().is_some() { Ok(()) } else { Err("the system does not count processor time") }
 }
 
-/// What work took: processor time over all threads, and time on the clock.
+/// What work took: processor time over all threads, and time on the clock less that in which other processes kept the
+/// thread from its processor.
 #[derive(Debug, Clone, Copy)]
 struct Taken {
     processor: Duration,
@@ -50,16 +51,18 @@ struct Taken {
 
 impl Taken {
     fn by(work: impl FnOnce()) -> Self {
+        let kept = time_kept_waiting();
         let (begun, before) = (Instant::now(), cpu_time().unwrap_or_default());
         work();
-        Self { processor: cpu_time().unwrap_or_default().saturating_sub(before), clock: begun.elapsed() }
+        let (processor, clock) = (cpu_time().unwrap_or_default().saturating_sub(before), begun.elapsed());
+        Self { processor, clock: clock.saturating_sub(time_kept_waiting().saturating_sub(kept)) }
     }
 
     fn least(self, other: Self) -> Self {
         Self { processor: self.processor.min(other.processor), clock: self.clock.min(other.clock) }
     }
 
-    /// Whether this is within so many times the other: the clock, on which other processes show, with more room.
+    /// Whether this is within so many times the other; the clock, on which the rest of the machine shows, with more room.
     fn within(self, factor: u32, other: Self) -> bool {
         self.processor <= factor * other.processor + Duration::from_millis(20)
             && self.clock <= factor * other.clock + Duration::from_millis(100)

@@ -77,6 +77,12 @@ impl Broken {
         Self { kind, name, rule, hooks: Arc::default(), sound, info }
     }
 
+    /// The same fault in another sound backend.
+    pub(crate) fn of(self, sound: Arc<dyn Backend>) -> Self {
+        let info = BackendInfo { name: "broken", ..sound.info().clone() };
+        Self { sound, info, ..self }
+    }
+
     hooks! {
         /// When an encoder or a decoder is made.
         made: [Fn(&Call)];

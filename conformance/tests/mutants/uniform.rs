@@ -18,7 +18,7 @@ impl Uniform {
     pub(crate) fn backend() -> Arc<dyn Backend> {
         let codec = CodecId::parse("uni0").unwrap();
         let mut info = BackendInfo { name: "uniform", codec, ..Zstd.info().clone() };
-        (info.capabilities.lossy, info.capabilities.excess) = (true, 0.45);
+        (info.capabilities.lossy, info.capabilities.excess) = (true, 0.7);
         Arc::new(Self { info })
     }
 }

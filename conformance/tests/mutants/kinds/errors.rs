@@ -27,8 +27,7 @@ fn shift(samples: &mut [u16], quality: &Quality, share: f32, max: u16) {
 /// Makes the samples coarser for which `holds`, by twice the step.
 fn spoil(samples: &mut [u16], quality: &Quality, max: u16, holds: impl Fn(usize, u16) -> bool) {
     if let Quality::Step(step) = quality {
-        for (at, sample) in samples.iter_mut().enumerate().filter(|(at, sample)| holds(*at, **sample)) {
-            let _ = at;
+        for (_, sample) in samples.iter_mut().enumerate().filter(|(at, sample)| holds(*at, **sample)) {
             *sample = coarse(*sample, 2.5 * step, max);
         }
     }
@@ -85,6 +84,20 @@ fn spread() -> Vec<Broken> {
         Broken::new("bias", "large samples are coarse", SPREAD).before(|call, _, samples, quality| {
             let max = call.spec.max_sample();
             spoil(samples, quality, max, |_, sample| sample > max / 8 * 7);
+            Ok(())
+        }),
+        Broken::new("bias", "everything is drawn to the middle", SPREAD).before(
+            |call, _, samples, quality| {
+                let mid = f32::from(call.spec.mid_sample());
+                if is_lossy(quality) {
+                    samples.iter_mut().for_each(|s| *s = (mid + (f32::from(*s) - mid) * 0.9).round() as u16);
+                }
+                Ok(())
+            },
+        ),
+        Broken::new("bias", "the first samples are coarse", SPREAD).before(|call, _, samples, quality| {
+            let max = call.spec.max_sample();
+            spoil(samples, quality, max, |at, _| at < 600);
             Ok(())
         }),
         Broken::new("extremes", "never returns 0", EXTREMES).before(|_, _, samples, quality| {

@@ -69,7 +69,7 @@ fn resources() -> Vec<Broken> {
         }),
         Broken::new("resources", "memory that the allocator does not count", MEMORY).made(|_| {
             // SAFETY: the layout has a size; the memory is never given back, which is the fault.
-            unsafe { System.alloc(Layout::from_size_align(1 << 14, 8).unwrap()).write_bytes(1, 1 << 14) };
+            std::hint::black_box(unsafe { System.alloc(Layout::from_size_align(1 << 14, 8).unwrap()) });
         }),
         Broken::new("resources", "memory by the step", STEP_MEMORY).before(|_, _, _, quality| {
             if let Quality::Step(step) = quality {
@@ -92,6 +92,8 @@ fn resources() -> Vec<Broken> {
             Err(error)
         }),
         Broken::new("resources", "each refused group leaves a thread", THREADS).refused(|_| leave_a_thread()),
+        Broken::new("resources", "each encoder or decoder leaves a file open", THREADS)
+            .made(|_| std::mem::forget(std::fs::File::open("/dev/null").unwrap())),
     ]
 }
 
