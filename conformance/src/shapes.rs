@@ -31,8 +31,8 @@ fn size(rng: &mut SmallRng, class: usize, round: usize) -> (u32, u32, u32) {
         |rng: &mut SmallRng, most: u32| (1u32 << rng.random_range(1..=most)) + rng.random_range(0..3) - 1;
     match class {
         0 => (1, rng.random_range(1..=40), rng.random_range(1..=40)),
-        1 => (1, long(rng), rng.random_range(1..=12)),
-        2 => (1, rng.random_range(1..=12), long(rng)),
+        1 => (1, long(rng), log_uniform(rng, 1, 200)),
+        2 => (1, log_uniform(rng, 1, 200), long(rng)),
         3 => (log_uniform(rng, 2, 3000), rng.random_range(1..=14), rng.random_range(1..=14)),
         4 => (1, rng.random_range(65..=380) | 1, rng.random_range(65..=380) | 1),
         5 => (1, beside_power(rng, 13), beside_power(rng, 9)),

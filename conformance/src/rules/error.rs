@@ -65,9 +65,14 @@ fn depths(subject: &Subject) -> Result<impl Iterator<Item = u8>, Failure> {
     Ok(depths.iter().copied().step_by(stride))
 }
 
+/// Frames, height and width of groups: these, and a large one unless few are wanted.
+fn sizes(subject: &Subject, these: [(u32, u32, u32); 2]) -> impl Iterator<Item = (u32, u32, u32)> {
+    these.into_iter().chain((!subject.is_quick()).then_some((1, 610, 700)))
+}
+
 fn efforts_agree(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
     for depth in depths(subject)? {
-        for (frames, height, width) in [(1, 150, 170), (3, 90, 81)] {
+        for (frames, height, width) in sizes(subject, [(1, 150, 170), (3, 90, 81)]) {
             let spec = subject.spec(frames, height, width, depth)?;
             let deviation = f64::from(spec.mid_sample()) / 6.0;
             let samples = gaussian(&spec, deviation, 211);
@@ -96,7 +101,7 @@ fn near_shannon_everywhere(subject: &Subject, cases: &mut Cases) -> Result<(), F
     let declared = f64::from(subject.encoding()?.info().capabilities.excess.min(0.7));
     let mut rng = SmallRng::seed_from_u64(217);
     for depth in depths(subject)? {
-        for (frames, height, width) in [(1, 256, 256), (3, 150, 150)] {
+        for (frames, height, width) in sizes(subject, [(1, 256, 256), (3, 150, 150)]) {
             let spec = subject.spec(frames, height, width, depth)?;
             let deviation = f64::from(spec.mid_sample()) / 6.0;
             let samples = gaussian(&spec, deviation, 212);
@@ -134,7 +139,7 @@ fn no_bias(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
             let samples = gaussian(&spec, deviation, 213);
             let plane = spec.height as usize * spec.width as usize;
             // Steps that are no whole numbers: at these the halves between two samples round to one side.
-            for share in [0.413, 0.771] {
+            for share in [0.413, 0.771, 1.437] {
                 let step = subject.own_step(depth, step(deviation, share));
                 for effort in EFFORTS {
                     let packet = subject.encode_with(spec, &samples, Quality::Step(step), effort)?;

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use rand::{RngExt, SeedableRng, rngs::SmallRng};
-use telecine_core::{GroupSpec, Quality};
+use telecine_core::GroupSpec;
 
 use super::EFFORTS;
 use crate::process::{cpu_time, time_kept_waiting};
@@ -194,27 +194,33 @@ fn damage_time(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
 }
 
 fn size_time(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
-    let (small, large) = if subject.is_quick() { (90, 360) } else { (128, 512) };
-    let spec = |side| subject.spec(1, side, side, 16);
-    let (small, large) = (spec(small)?, spec(large)?);
-    let coded = |spec: GroupSpec, quality: Quality| -> Result<_, Failure> {
-        let samples = gaussian(&spec, f64::from(spec.mid_sample()) / 6.0, 285);
-        let packet = subject.encode(spec, &samples, quality)?;
-        Ok((samples, packet))
-    };
-    // Where a codec has no groups so small, the same bound holds for what there is.
-    for quality in subject.qualities(step(&small)) {
-        let ((few, short), (many, long)) = (coded(small, quality)?, coded(large, quality)?);
-        let encoding = usual(|| drop(subject.encode(small, &few, quality)));
-        let decoding = usual(|| drop(subject.decode(small, &short)));
-        let what = |verb: &str| format!("{verb} {large:?} instead of {small:?}, {quality:?}");
-        check_time(
-            (128, encoding),
-            cases,
-            || what("encoding"),
-            || drop(subject.encode(large, &many, quality)),
-        )?;
-        check_time((128, decoding), cases, || what("decoding"), || drop(subject.decode(large, &long)))?;
+    let pairs = [
+        ((1, 128, 128), (1, 512, 512)),
+        ((64, 10, 11), (1024, 10, 11)),
+        ((1, 1, 6000), (1, 1, 96_000)),
+        ((1, 6000, 1), (1, 96_000, 1)),
+    ];
+    for ((frames, height, width), (more, higher, wider)) in pairs {
+        let (small, large) =
+            (subject.spec(frames, height, width, 16)?, subject.spec(more, higher, wider, 16)?);
+        // Groups of thousands of large planes are for those who have no smaller ones.
+        if large.samples() > 1 << 20 || large.samples() > 16 * small.samples() {
+            continue;
+        }
+        for quality in subject.qualities(step(&small)) {
+            let coded = |spec: GroupSpec| -> Result<_, Failure> {
+                let samples = gaussian(&spec, f64::from(spec.mid_sample()) / 6.0, 285);
+                let packet = subject.encode(spec, &samples, quality)?;
+                Ok((samples, packet))
+            };
+            let ((few, short), (many, long)) = (coded(small)?, coded(large)?);
+            let encoding = usual(|| drop(subject.encode(small, &few, quality)));
+            let decoding = usual(|| drop(subject.decode(small, &short)));
+            let what = |verb: &str| format!("{verb} {large:?} instead of {small:?}, {quality:?}");
+            let encode = || drop(subject.encode(large, &many, quality));
+            check_time((128, encoding), cases, || what("encoding"), encode)?;
+            check_time((128, decoding), cases, || what("decoding"), || drop(subject.decode(large, &long)))?;
+        }
     }
     Ok(())
 }

@@ -64,6 +64,12 @@ fn resources() -> Vec<Broken> {
                 Err(error)
             },
         ),
+        Broken::new("resources", "each group leaves a few bytes", "limits/nothing-kept").before(
+            |_, _, _, _| {
+                leak(16);
+                Ok(())
+            },
+        ),
         Broken::new("resources", "other threads keep memory", MEMORY).made(|_| {
             std::thread::spawn(|| leak(300)).join().unwrap();
         }),
@@ -129,6 +135,10 @@ fn time() -> Vec<Broken> {
         Broken::new("time", "a decoder is slow where samples rise", CONTENT_TIME).back(|_, _, samples| {
             let rising = samples.chunk_by(|a, b| a <= b).map(<[u16]>::len);
             spin(rising.map(|run| run * run).sum());
+        }),
+        Broken::new("time", "quadratic in the planes", "limits/size-time").before(|call, _, _, _| {
+            spin(40 * (call.spec.frames as usize).pow(2));
+            Ok(())
         }),
         Broken::new("time", "quadratic in the size", "limits/size-time").before(|_, _, samples, _| {
             spin(samples.len() * samples.len() / 4);
