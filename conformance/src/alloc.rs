@@ -1,4 +1,7 @@
-//! A counting allocator: how much memory a call asks for at most.
+//! A counting allocator: how much memory a call asks for at most, and keeps.
+//!
+//! Counts are by thread, because other rules run beside. In a child process, which runs one rule, they are over all
+//! threads, and memory has an end, so that a backend without bounds harms nothing else on the machine.
 //!
 //! A binary that runs the suite installs it; without it, the rules about memory say that they do not apply.
 //!
@@ -10,6 +13,7 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
+use std::sync::atomic::{AtomicBool, AtomicI64, Ordering};
 
 thread_local! {
     /// Bytes held by this thread's allocations since the count began, the most there were, and the largest request.
@@ -18,11 +22,35 @@ thread_local! {
     static COUNTED: Cell<u64> = const { Cell::new(0) };
 }
 
+/// Whether counts are over all threads: in a child process.
+static ALL_THREADS: AtomicBool = AtomicBool::new(false);
+/// Bytes held over all threads since the process counts so, and the most there were.
+static ALL_HELD: AtomicI64 = AtomicI64::new(0);
+static ALL_MOST: AtomicI64 = AtomicI64::new(0);
+/// Bytes that a child process may hold: more than any rule needs, less than machines have.
+const CHILD_LIMIT: i64 = 6 << 30;
+
 /// The system's allocator, with the bytes that each thread asks for counted.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct CountingAllocator;
 
+/// Counts over all threads from here on.
+pub(crate) fn count_all_threads() {
+    ALL_HELD.store(0, Ordering::Relaxed);
+    ALL_THREADS.store(true, Ordering::Relaxed);
+}
+
+/// Whether so many bytes more are too many.
+fn is_too_much(bytes: usize) -> bool {
+    ALL_THREADS.load(Ordering::Relaxed)
+        && i64::try_from(bytes).is_ok_and(|bytes| ALL_HELD.load(Ordering::Relaxed) + bytes > CHILD_LIMIT)
+}
+
 fn count(bytes: i64) {
+    if ALL_THREADS.load(Ordering::Relaxed) {
+        let now = ALL_HELD.fetch_add(bytes, Ordering::Relaxed) + bytes;
+        ALL_MOST.fetch_max(now, Ordering::Relaxed);
+    }
     // A thread that is ending has no counters any more.
     let _ = HELD.try_with(|held| {
         let now = held.get() + bytes;
@@ -36,12 +64,18 @@ fn count(bytes: i64) {
 // SAFETY: every call goes to the system's allocator unchanged; counting allocates nothing.
 unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        if is_too_much(layout.size()) {
+            return std::ptr::null_mut();
+        }
         count(layout.size() as i64);
         // SAFETY: the caller keeps the contract of `alloc`.
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        if is_too_much(layout.size()) {
+            return std::ptr::null_mut();
+        }
         count(layout.size() as i64);
         // SAFETY: the caller keeps the contract of `alloc_zeroed`.
         unsafe { System.alloc_zeroed(layout) }
@@ -54,6 +88,9 @@ unsafe impl GlobalAlloc for CountingAllocator {
     }
 
     unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        if is_too_much(size) {
+            return std::ptr::null_mut();
+        }
         count(size as i64 - layout.size() as i64);
         // SAFETY: the caller keeps the contract of `realloc`.
         unsafe { System.realloc(pointer, layout, size) }
@@ -67,18 +104,27 @@ pub(crate) fn is_counting() -> bool {
     COUNTED.with(Cell::get) != before
 }
 
-/// Runs `work` and returns the most bytes that this thread held beyond what it held before.
+/// Runs `work` and returns the most bytes that were held beyond what was held before.
 pub(crate) fn peak<T>(work: impl FnOnce() -> T) -> (T, u64) {
-    let before = HELD.with(Cell::get);
+    let before = held();
     MOST.with(|most| most.set(before));
+    ALL_MOST.store(before, Ordering::Relaxed);
     let result = work();
-    let most = MOST.with(Cell::get) - before;
-    (result, u64::try_from(most).unwrap_or(0))
+    let most = if ALL_THREADS.load(Ordering::Relaxed) {
+        ALL_MOST.load(Ordering::Relaxed)
+    } else {
+        MOST.with(Cell::get)
+    };
+    (result, u64::try_from(most - before).unwrap_or(0))
 }
 
-/// Runs `work` and returns the bytes that this thread holds in the end beyond what it held before.
+/// Runs `work` and returns the bytes that are held in the end beyond what was held before.
 pub(crate) fn kept<T>(work: impl FnOnce() -> T) -> (T, u64) {
-    let before = HELD.with(Cell::get);
+    let before = held();
     let result = work();
-    (result, u64::try_from(HELD.with(Cell::get) - before).unwrap_or(0))
+    (result, u64::try_from(held() - before).unwrap_or(0))
+}
+
+fn held() -> i64 {
+    if ALL_THREADS.load(Ordering::Relaxed) { ALL_HELD.load(Ordering::Relaxed) } else { HELD.with(Cell::get) }
 }

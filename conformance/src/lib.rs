@@ -13,16 +13,23 @@
 //! assert!(report.passed(), "{report}");
 //! # Ok::<(), telecine_core::Error>(())
 //! ```
+//!
+//! On Unix each rule runs in a child process, a copy of the program, with a limit on its time: a report comes whatever the
+//! backend does. Nothing has to be set up for it. Rules that need a child say so where there is none, and rules
+//! about memory where the program has no [`CountingAllocator`].
 
 mod alloc;
 mod outside;
 mod pipeline;
+mod process;
 mod report;
 mod rule;
 mod rules;
+mod shapes;
 mod signal;
 mod subject;
 mod suite;
+mod survey;
 mod tensors;
 pub mod zoo;
 

@@ -1,15 +1,20 @@
 //! What a rule is, and what comes of running one.
 
 use std::fmt;
+use std::sync::atomic::Ordering;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::Subject;
+use crate::process::{Ended, Progress, in_child};
+use crate::subject::Place;
 
 macro_rules! families {
     ($($(#[$doc:meta])* $variant:ident, $id:literal, $title:literal;)*) => {
         /// What a rule is about.
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
         #[serde(rename_all = "kebab-case")]
         pub enum Family { $($(#[$doc])* $variant,)* }
 
@@ -46,8 +51,8 @@ families! {
     Recovery, "recovery", "Recovery after errors";
     /// Damaged packets are errors or values, never a panic.
     Corruption, "corruption", "Damaged packets";
-    /// Memory is bounded by the group.
-    Limits, "limits", "Bounded memory";
+    /// Memory, threads and time are bounded by the group.
+    Limits, "limits", "Bounded memory, threads and time";
     /// Each implementation of a codec reads what the others wrote.
     CrossDecoding, "cross-decoding", "Other backends of the codec";
     /// Decoders from elsewhere read the packets.
@@ -97,6 +102,8 @@ impl From<telecine_core::Error> for Failure {
 #[derive(Debug, Default)]
 pub struct Cases {
     count: u64,
+    /// Where the parent of a child process reads the count.
+    shown: Option<Progress>,
 }
 
 impl Cases {
@@ -111,6 +118,9 @@ impl Cases {
     /// The message, when `holds` is false.
     pub fn check(&mut self, holds: bool, message: impl FnOnce() -> String) -> Result<(), Failure> {
         self.count += 1;
+        if let Some(shown) = self.shown {
+            shown.store(self.count, Ordering::Relaxed);
+        }
         if holds { Ok(()) } else { Err(Failure(message())) }
     }
 }
@@ -155,26 +165,95 @@ impl fmt::Display for Verdict {
     }
 }
 
+/// What a run of a rule's check came to, as it travels from a child process.
+#[derive(Debug, Serialize, Deserialize)]
+struct Outcome {
+    cases: u64,
+    failure: Option<String>,
+}
+
+/// Characters of a failure at most.
+const LONGEST_FAILURE: usize = 4000;
+
 impl Rule {
-    /// Runs the rule; a panic of the backend is a broken guarantee, and so is a rule that checked nothing.
+    /// Runs the rule, in a child process with a limit on its time where there are such. A panic of the backend is a broken
+    /// guarantee, and so are an end of the process, a rule that takes too long, and one that checked nothing.
     pub fn run(&self, subject: &Subject) -> Verdict {
         if let Err(reason) = (self.applies)(subject) {
             return Verdict::NotApplicable { reason };
         }
-        let mut cases = Cases::default();
+        let limit = subject.time_limit();
+        if subject.place() == Place::Here {
+            return self.run_here(subject, limit);
+        }
+        let work = |progress| {
+            let outcome = self.check(subject, Cases { count: 0, shown: Some(progress) });
+            // Numbers and text always serialise.
+            serde_json::to_vec(&outcome).unwrap_or_default()
+        };
+        let (ended, cases) = in_child(limit, work);
+        match ended {
+            Ended::Done(bytes) => match serde_json::from_slice::<Outcome>(&bytes) {
+                Ok(outcome) => outcome.verdict(),
+                Err(error) => Verdict::Broken { cases, failure: format!("the report is damaged: {error}") },
+            },
+            Ended::Died(how) => Verdict::Broken {
+                cases,
+                failure: format!("the backend's process ended in the middle of the rule: {how}"),
+            },
+            Ended::TookTooLong => too_long(subject, limit, cases),
+            Ended::NoChild(_) => self.run_here(subject, limit),
+        }
+    }
+
+    /// Runs the rule on a thread of this process, which is left to itself when the time is over.
+    fn run_here(&self, subject: &Subject, limit: Duration) -> Verdict {
+        let (rule, copy) = (*self, subject.clone());
+        let (sender, receiver) = channel();
+        let thread = std::thread::Builder::new().spawn(move || {
+            // Nobody listens any more when the time is over.
+            let _ = sender.send(rule.check(&copy, Cases::default()));
+        });
+        match thread.map(|_| receiver.recv_timeout(limit)) {
+            Ok(Ok(outcome)) => outcome.verdict(),
+            Ok(Err(RecvTimeoutError::Timeout)) => too_long(subject, limit, 0),
+            Ok(Err(RecvTimeoutError::Disconnected)) => {
+                Verdict::Broken { cases: 0, failure: "the rule's thread ended".into() }
+            }
+            Err(error) => Verdict::Broken { cases: 0, failure: format!("no thread can be had: {error}") },
+        }
+    }
+
+    /// Runs the check, here and now.
+    fn check(&self, subject: &Subject, mut cases: Cases) -> Outcome {
         let outcome =
             std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| (self.run)(subject, &mut cases)));
-        let cases = cases.count;
-        match outcome {
-            Ok(Ok(())) if cases > 0 => Verdict::Held { cases },
-            Ok(Ok(())) => Verdict::Broken { cases, failure: "the rule checked nothing".into() },
-            Ok(Err(failure)) => Verdict::Broken { cases, failure: failure.0 },
+        let failure = match outcome {
+            Ok(Ok(())) if cases.count > 0 => None,
+            Ok(Ok(())) => Some("the rule checked nothing".to_owned()),
+            Ok(Err(failure)) => Some(failure.0),
             Err(panic) => {
                 let message = panic.downcast_ref::<String>().map(String::as_str);
                 let message =
                     message.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("no message");
-                Verdict::Broken { cases, failure: format!("the backend panicked: {message}") }
+                Some(format!("the backend panicked: {message}"))
             }
+        };
+        let failure = failure.map(|text| text.chars().take(LONGEST_FAILURE).collect());
+        Outcome { cases: cases.count, failure }
+    }
+}
+
+fn too_long(subject: &Subject, limit: Duration, cases: u64) -> Verdict {
+    subject.note_too_long();
+    Verdict::Broken { cases, failure: format!("took over {} s, after {cases} cases", limit.as_secs()) }
+}
+
+impl Outcome {
+    fn verdict(self) -> Verdict {
+        match self.failure {
+            None => Verdict::Held { cases: self.cases },
+            Some(failure) => Verdict::Broken { cases: self.cases, failure },
         }
     }
 }
@@ -207,5 +286,36 @@ mod tests {
             cases.check(false, || "never reached".into())
         });
         assert_eq!(broken, Verdict::Broken { cases: 2, failure: "samples differ".into() });
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_rule_whose_process_ends_is_told_with_its_cases() {
+        let broken = verdict(|_, cases| {
+            cases.check(true, String::new)?;
+            std::process::abort()
+        });
+        let Verdict::Broken { cases: 1, failure } = broken else { panic!("{broken:?}") };
+        assert!(failure.contains("SIGABRT"), "{failure}");
+    }
+
+    #[test]
+    fn a_rule_that_takes_too_long_is_told_here_and_in_a_child_and_the_next_are_given_less_time() {
+        let sleep: fn(&Subject, &mut Cases) -> Result<(), Failure> = |_, cases| {
+            cases.check(true, String::new)?;
+            loop {
+                std::thread::park();
+            }
+        };
+        for place in [Place::Here, Place::Child] {
+            let subject = Subject::new(Arc::new(telecine_raw::Raw), Vec::new())
+                .placed(place, Duration::from_millis(1500));
+            let (id, family, guarantee) = ("arguments/test", Family::Arguments, "Something holds.");
+            let rule = Rule { id, family, guarantee, applies: |_| Ok(()), run: sleep };
+            let verdict = rule.run(&subject);
+            let Verdict::Broken { failure, .. } = verdict else { panic!("{verdict:?}") };
+            assert!(failure.starts_with("took over 1 s"), "{failure}");
+            assert!(subject.time_limit() < Duration::from_secs(1));
+        }
     }
 }

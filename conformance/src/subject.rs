@@ -1,10 +1,13 @@
 //! The backend under test, with what it takes to test it.
 
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use telecine_core::{Backend, Effort, EncodeOptions, Error, GroupSpec, Limits, Quality, Registry, Result};
 
-use crate::Failure;
+use crate::survey::{Pace, pace, survey};
+use crate::{Absent, Failure};
 
 /// A backend with the partner that does the direction which it lacks.
 #[derive(Debug, Clone)]
@@ -15,6 +18,25 @@ pub struct Subject {
     others: Vec<Arc<dyn Backend>>,
     variants: Vec<Variant>,
     quick: bool,
+    state: Arc<State>,
+}
+
+/// What is learnt of a backend while rules run.
+#[derive(Debug, Default)]
+struct State {
+    pace: OnceLock<Pace>,
+    /// Whether a rule took too long.
+    hangs: AtomicBool,
+}
+
+/// The process in which the rules of a backend run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// A child process for each.
+    Child,
+    /// This process: there are no children, or the backend does not work in one, as those of devices that were opened
+    /// before do not.
+    Here,
 }
 
 /// The backend under test, made to work in another way that must not show, such as with other instructions.
@@ -36,22 +58,25 @@ impl Subject {
             if info.encodes { Some(backend.clone()) } else { partner(|other| other.info().encodes) };
         let decoder =
             if info.decodes { Some(backend.clone()) } else { partner(|other| other.info().decodes) };
-        Self { backend, encoder, decoder, others, variants: Vec::new(), quick: false }
+        Self { backend, encoder, decoder, others, variants: Vec::new(), quick: false, state: Arc::default() }
     }
 
     /// Every backend of a registry that works here, each with the others of its codec.
     pub fn all(registry: &Registry) -> Vec<Self> {
-        let status: Vec<_> = registry.list().into_iter().filter(|entry| entry.status.is_ok()).collect();
-        let works = |name: &str| status.iter().any(|entry| entry.name == name);
-        let working: Vec<_> = registry.backends().filter(|backend| works(backend.info().name)).collect();
-        let subject = |backend: &&Arc<dyn Backend>| {
+        Self::survey(registry).0
+    }
+
+    /// The backends that work here, and those that do not.
+    pub(crate) fn survey(registry: &Registry) -> (Vec<Self>, Vec<Absent>) {
+        let (working, absent) = survey(registry);
+        let subject = |backend: &Arc<dyn Backend>| {
             let info = backend.info();
             let peers = working
                 .iter()
                 .filter(|other| other.info().codec == info.codec && other.info().name != info.name);
-            Self::new((*backend).clone(), peers.map(|other| (*other).clone()).collect())
+            Self::new(backend.clone(), peers.cloned().collect())
         };
-        working.iter().map(subject).collect()
+        (working.iter().map(subject).collect(), absent)
     }
 
     /// The subject with ways in which its backend works elsewhere, or could.
@@ -95,6 +120,41 @@ impl Subject {
                 *role = variant.backend.clone();
             }
         }
+    }
+
+    /// The process in which rules run.
+    pub(crate) fn place(&self) -> Place {
+        self.pace().place
+    }
+
+    /// Whether rules have a process each, so that its memory, threads and time can be counted.
+    pub(crate) fn has_children(&self) -> std::result::Result<(), &'static str> {
+        match self.place() {
+            Place::Child => Ok(()),
+            Place::Here => Err("it does not work in a child process, or there are none on this system"),
+        }
+    }
+
+    fn pace(&self) -> &Pace {
+        self.state.pace.get_or_init(|| pace(self))
+    }
+
+    /// Time that a rule may take: generous, by the pace of the backend; once a rule took too long, short.
+    pub(crate) fn time_limit(&self) -> Duration {
+        let limit = self.pace().time_limit;
+        if self.state.hangs.load(Ordering::Relaxed) { limit / 6 } else { limit }
+    }
+
+    /// Notes that a rule took too long.
+    pub(crate) fn note_too_long(&self) {
+        self.state.hangs.store(true, Ordering::Relaxed);
+    }
+
+    /// The subject with its rules in this place and with this limit.
+    #[cfg(test)]
+    pub(crate) fn placed(self, place: Place, time_limit: Duration) -> Self {
+        let state = State { pace: Pace { place, time_limit }.into(), hangs: AtomicBool::new(false) };
+        Self { state: Arc::new(state), ..self }
     }
 
     /// Whether few cases are wanted.
@@ -142,6 +202,16 @@ impl Subject {
         lossless.into_iter().chain(lossy).collect()
     }
 
+    /// The largest step at or below this one that the encoder says it has.
+    pub(crate) fn own_step(&self, depth: u8, step: f32) -> f32 {
+        self.encoding().map_or(step, |backend| backend.step_at_most(depth, step))
+    }
+
+    /// Whether the smallest groups that the encoder takes are large, so that each takes long.
+    pub(crate) fn has_large_groups(&self) -> bool {
+        self.spec(1, 1, 1, 8).is_ok_and(|spec| spec.samples() >= 1024)
+    }
+
     /// A registry in which nothing but this subject serves its codec.
     ///
     /// `raw` is there, too: where a codec has no lossless mode, the pipeline needs one for what must be exact.
@@ -184,8 +254,19 @@ impl Subject {
         quality: Quality,
         effort: Effort,
     ) -> Result<Vec<u8>> {
+        self.encode_as(spec, samples, quality, &EncodeOptions::with_effort(effort))
+    }
+
+    /// Encodes with a fresh encoder and options.
+    pub(crate) fn encode_as(
+        &self,
+        spec: GroupSpec,
+        samples: &[u16],
+        quality: Quality,
+        options: &EncodeOptions,
+    ) -> Result<Vec<u8>> {
         let mut packet = Vec::new();
-        let mut encoder = self.encoding()?.encoder(spec, &EncodeOptions::with_effort(effort))?;
+        let mut encoder = self.encoding()?.encoder(spec, options)?;
         encoder.encode(samples, quality, &mut packet)?;
         Ok(packet)
     }

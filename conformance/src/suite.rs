@@ -69,13 +69,9 @@ pub enum Event<'e> {
 impl Suite {
     /// Every rule on every backend of this registry that works here.
     pub fn of(registry: &Registry) -> Self {
-        let absent = registry.list().into_iter().filter_map(|entry| {
-            let reason = entry.status.err()?.to_string();
-            Some(Absent { name: entry.name.into(), codec: entry.codec.to_string(), reason, required: false })
-        });
-        let subjects = Subject::all(registry);
+        let (subjects, absent) = Subject::survey(registry);
         let kept = vec![rules::all(); subjects.len()];
-        Self { absent: absent.collect(), kept, subjects, quick: false }
+        Self { absent, kept, subjects, quick: false }
     }
 
     /// The suite with ways in which backends, found by their names, must make the same packets and samples.
@@ -151,7 +147,7 @@ impl Suite {
         self.subjects.iter().zip(&self.kept).flat_map(of).collect()
     }
 
-    /// Runs everything on all cores. `watch` is told what happens, from several threads.
+    /// Runs everything on all cores, each rule in a process of its own where there are such. `watch` is told what happens, from several threads.
     ///
     /// Rate–distortion curves are measured for the backends of which a rule about them is run.
     pub fn run(&self, watch: &(dyn Fn(&Event<'_>) + Sync)) -> Report {
@@ -190,8 +186,8 @@ impl Suite {
 
 /// Works on all items with as many threads as there are cores; results in the order of the items.
 ///
-/// Threads of its own, because what a rule does may itself run on rayon's, and a thread that waits there picks up
-/// other work: memory is counted by thread.
+/// Threads of its own: where rules run in this process, what they do may itself run on rayon's, and a thread that waits
+/// there picks up other work, while memory is counted by thread.
 fn in_parallel<T: Sync, R: Send>(items: &[T], work: impl Fn(&T) -> R + Sync) -> Vec<R> {
     let threads = std::thread::available_parallelism().map_or(1, |count| count.get().min(items.len()));
     let (next, results) = (AtomicUsize::new(0), Mutex::new(Vec::new()));

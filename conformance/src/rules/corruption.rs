@@ -44,7 +44,7 @@ pub(super) const RULES: &[Rule] = &[
 ];
 
 /// Decodes; anything but samples within the depth or a `Corrupt` error breaks the guarantee.
-fn tolerate(
+pub(super) fn tolerate(
     subject: &Subject,
     spec: GroupSpec,
     packet: &[u8],

@@ -87,8 +87,7 @@ fn targets(subject: &Subject, dtype: DType) -> Vec<Target> {
 /// When few are wanted, or where the backend's groups are large so that each takes long, every so many of them: the
 /// strides share no factor with the numbers of levels, so that each level of each is met.
 fn combinations(subject: &Subject) -> impl Iterator<Item = (DType, &'static [u64], Layout)> {
-    let large = subject.spec(1, 1, 1, 8).is_ok_and(|spec| spec.samples() >= 1024);
-    let stride = match (subject.is_quick(), large) {
+    let stride = match (subject.is_quick(), subject.has_large_groups()) {
         (false, false) => 1,
         (false, true) => 7,
         (true, false) => 23,

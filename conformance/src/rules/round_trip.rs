@@ -1,7 +1,8 @@
 //! What comes back is what went in.
 
-use telecine_core::{Effort, Quality};
+use telecine_core::Quality;
 
+use super::EFFORTS;
 use crate::signal::{all, gaussian, mean_squared_error};
 use crate::{Cases, Failure, Family, Rule, Subject};
 
@@ -28,8 +29,6 @@ pub(super) const RULES: &[Rule] = &[
         run: samples_within_depth,
     },
 ];
-
-const EFFORTS: [Effort; 3] = [Effort::Fast, Effort::Balanced, Effort::Best];
 
 fn lossless_exact(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
     for &depth in subject.encoding()?.info().capabilities.depths {

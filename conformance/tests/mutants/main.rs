@@ -7,21 +7,26 @@
     reason = "a test that fails by panicking says where"
 )]
 
+mod broken;
 mod fault;
+mod kinds;
 mod mutant;
 mod sound;
+mod uniform;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
-use telecine_conformance::{CountingAllocator, Rule, Subject, Variant, Verdict, all};
-use telecine_core::{Backend, Capabilities};
+use telecine_conformance::{CountingAllocator, Rule, Subject, Suite, Variant, Verdict, all};
+use telecine_core::{Backend, Capabilities, Registry};
 use telecine_native::Native;
 use telecine_zstd::Zstd;
 
+use crate::broken::Broken;
 use crate::fault::{FAULTS, Fault};
 use crate::mutant::Mutant;
 use crate::sound::Shaped;
+use crate::uniform::Uniform;
 
 #[global_allocator]
 static ALLOCATOR: CountingAllocator = CountingAllocator;
@@ -64,10 +69,106 @@ fn every_mutant_is_caught_by_the_rules_meant_for_it() {
 fn the_mutants_are_many_and_every_rule_catches_one() {
     assert!(FAULTS.len() >= 50);
     assert_eq!(FAULTS.iter().map(|(fault, _)| fault).collect::<HashSet<_>>().len(), FAULTS.len());
-    let caught: HashSet<_> = FAULTS.iter().flat_map(|(_, rules)| *rules).collect();
+    let kinds = kinds::all();
+    let caught: HashSet<_> = FAULTS.iter().flat_map(|(_, rules)| rules.iter().copied()).collect();
+    let caught: HashSet<_> = caught.into_iter().chain(kinds.iter().map(|broken| broken.rule)).collect();
     for rule in all() {
-        assert!(caught.contains(&rule.id), "no mutant for {}", rule.id);
+        assert!(caught.contains(rule.id), "no mutant for {}", rule.id);
     }
+    let mut by_kind: BTreeMap<_, HashSet<_>> = BTreeMap::new();
+    for broken in &kinds {
+        assert!(
+            by_kind.entry(broken.kind).or_default().insert(broken.name),
+            "{} is there twice",
+            broken.name
+        );
+    }
+    assert!(by_kind.len() >= 13 && by_kind.values().all(|names| names.len() >= 3), "{by_kind:#?}");
+}
+
+#[test]
+fn every_kind_of_fault_is_caught_by_the_rule_meant_for_it() {
+    std::panic::set_hook(Box::new(|_| ()));
+    let mut missed = Vec::new();
+    for broken in kinds::all() {
+        let subject = Subject::new(Arc::new(broken.clone()), Vec::new()).quick(true);
+        match rule(broken.rule).run(&subject) {
+            Verdict::Broken { failure, .. } => println!("{}, {}: {failure}", broken.name, broken.rule),
+            verdict => missed.push(format!("{}, {}: {verdict}", broken.name, broken.rule)),
+        }
+    }
+    let _ = std::panic::take_hook();
+    assert!(missed.is_empty(), "not caught: {missed:#?}");
+}
+
+#[test]
+fn a_backend_that_shares_nothing_with_ours_is_failed_by_no_rule() {
+    let sound: [Arc<dyn Backend>; 2] = [Uniform::backend(), Arc::new(Broken::new("none", "no fault", ""))];
+    for backend in sound {
+        let name = backend.info().name;
+        let subject = Subject::new(backend, Vec::new()).quick(true);
+        // What zstd makes of levels is far from their entropy: other rules are asked.
+        let rules = all().into_iter().filter(|rule| !rule.id.contains("near-shannon"));
+        let verdicts: Vec<_> = rules.map(|rule| (rule.id, rule.run(&subject))).collect();
+        let broken: Vec<_> = verdicts.iter().filter(|(_, verdict)| verdict.is_broken()).collect();
+        assert!(broken.is_empty(), "{name}: {broken:#?}");
+        let silent = verdicts.iter().filter(|(_, v)| matches!(v, Verdict::NotApplicable { .. }));
+        let silent: Vec<_> = silent.map(|(id, _)| *id).collect();
+        let expected =
+            ["determinism/any-instructions", "cross-decoding/same-samples", "outside-decoder/same-samples"];
+        assert_eq!(silent, expected, "{name}: every other rule applies to it");
+    }
+}
+
+/// Endless recursion that the compiler keeps.
+fn recurse(depth: u64) -> u64 {
+    let held = std::hint::black_box([depth; 64]);
+    if depth == u64::MAX { 0 } else { recurse(depth + 1) + held[7] }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_report_comes_and_names_the_rule_whatever_a_backend_does() {
+    let deadly = [
+        Broken::new("none", "aborts", "SIGABRT").before(|_, _, _, _| std::process::abort()),
+        Broken::new("none", "exits", "status 0").before(|_, _, _, _| std::process::exit(0)),
+        Broken::new("none", "recurses", "SIG").before(|_, _, samples, _| {
+            samples[0] = recurse(0) as u16;
+            Ok(())
+        }),
+        Broken::new("none", "asks for all memory", "SIGABRT").before(|_, _, _, _| {
+            std::hint::black_box(vec![1u8; 1 << 40]);
+            Ok(())
+        }),
+        Broken::new("none", "keeps threads", "").made(|_| {
+            drop(std::thread::spawn(|| {
+                loop {
+                    std::thread::park()
+                }
+            }))
+        }),
+    ];
+    for backend in deadly {
+        let (name, wanted) = (backend.name, backend.rule);
+        let mut registry = Registry::new();
+        registry.register(Arc::new(backend)).unwrap();
+        let suite = Suite::of(&registry).quick(true);
+        let report =
+            suite.keep(|name| name.contains("lossless-exact") || name.contains("threads")).run(&|_| ());
+        let text = report.to_string();
+        assert!(
+            !report.passed() && text.contains(wanted) && text.contains("broken/limits/no-threads-left"),
+            "{name}: {text}"
+        );
+    }
+    let mut registry = Registry::new();
+    let deadly = Broken::new("none", "aborts", "").probe(|| std::process::abort());
+    registry.register(Arc::new(deadly)).unwrap();
+    registry.register(Uniform::backend()).unwrap();
+    let report = Suite::of(&registry).keep(|name| name.ends_with("probe-agrees")).run(&|_| ());
+    let text = report.to_string();
+    assert!(!report.passed() && text.contains("broken: REQUIRED, its probe ends the process"), "{text}");
+    assert!(text.contains("uniform: 1 guarantees hold"), "{text}");
 }
 
 #[test]

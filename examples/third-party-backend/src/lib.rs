@@ -118,6 +118,9 @@ fn read_runs(bytes: &[u8], mut samples: &mut [u16]) -> Result<()> {
     let (runs, rest) = bytes.as_chunks::<4>();
     for &[a, b, c, d] in runs {
         let length = usize::from(u16::from_le_bytes([a, b]));
+        if length == 0 {
+            return Err(Error::corrupt("an rle0 run of no samples"));
+        }
         let Some((run, after)) = std::mem::take(&mut samples).split_at_mut_checked(length) else {
             return Err(Error::corrupt("rle0 runs are longer than the group"));
         };
