@@ -3,7 +3,7 @@
 use telecine_core::{DType, Effort};
 
 use crate::pipeline::Pipeline;
-use crate::zoo::{PROMISES, Specimen, Trial, makers};
+use crate::zoo::{PROMISES, Specimen, Trial, make, makers};
 use crate::{Cases, Failure, Family, Rule, Subject};
 
 pub(super) const RULES: &[Rule] = &[
@@ -156,5 +156,6 @@ fn selection(
         .skip(phase % stride)
         .step_by(stride)
         .filter_map(|(maker, dtype)| maker.make(dtype, 1));
-    (specimens, targets)
+    // Ordinary values, too: what is wrong with them may show on nothing else.
+    (make("gaussian", DType::F32, 1).into_iter().chain(specimens), targets)
 }

@@ -47,8 +47,8 @@ pub(super) const MAKERS: &[Maker] = &[
     }),
     maker("counter", "0, 1, 2 and so on, from 0 again beyond the largest", |draw| {
         draw.integer()?;
-        let most = draw.numbers.largest.min(1e9) as usize + 1;
-        Some(draw.at_each(|_, row, col| ((row * COLS + col) % most) as f64))
+        let period = draw.numbers.largest.min(1e9) + 1.0;
+        Some(draw.at_each(|_, row, col| (row * COLS + col) as f64 % period))
     }),
     maker("small-integers", "whole numbers from 0 to 3, most of them 0", |draw| {
         draw.integer()?;

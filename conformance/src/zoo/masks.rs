@@ -34,7 +34,7 @@ pub(super) const MAKERS: &[Maker] = &[
         for (value, &is_nan) in specimen.tensor.bytes.chunks_exact_mut(size).zip(&specimen.mask) {
             if is_nan {
                 // Any low bit makes another NaN; the highest is the sign.
-                value[0] |= draw.below(256) as u8 & if size == 1 { 0x81 } else { 0xff };
+                value[0] |= draw.bytes(1)[0] & if size == 1 { 0x81 } else { 0xff };
             }
         }
         Some(specimen)

@@ -69,5 +69,5 @@ faults! {
     FlatContentDrifts => ["zoo/target-holds", "zoo/report-is-measured", "zoo/side-effects-are-measured"];
     SizesGoUpAndDown => ["zoo/never-above-lossless"];
     FineStepsAreCoarse => ["zoo/step-is-step"];
-    WastesAtFineSteps => ["zoo/more-bits-never-worse"];
+    NoisyAtFineSteps => ["zoo/more-bits-never-worse"];
 }

@@ -89,7 +89,6 @@ impl Coder {
                 | RemembersHowOftenItWasCalled
                 | StoresConstantsRaw
                 | SizesGoUpAndDown
-                | WastesAtFineSteps
         )
     }
 
@@ -152,6 +151,11 @@ impl MutantEncoder {
             (PredictsFromLastGroup, _) => self.coder.predict(samples, true),
             // Coarser than a thousandth of the range of samples whatever is asked for.
             (FineStepsAreCoarse, Quality::Step(step)) => *step = step.max(f32::from(max) / 1000.0),
+            // The six highest bits survive, the others change in an irregular order.
+            (NoisyAtFineSteps, Quality::Step(step)) if *step < f32::from(max) / 1500.0 => {
+                let noise = (0..=u16::MAX).map(|at| at.wrapping_mul(40_503) >> 3 & (max >> 6));
+                samples.iter_mut().zip(noise.cycle()).for_each(|(sample, noise)| *sample ^= noise);
+            }
             (EncoderDiesOnError, _) if failed => samples.fill(0),
             _ => (),
         }
@@ -165,13 +169,6 @@ impl MutantEncoder {
             PadsToPages => length.next_multiple_of(4096) - length,
             InflatesNoise if quality == Quality::Lossless => samples.len() / 4,
             StoresConstantsRaw if constant => samples.len(),
-            // Four bits per sample.
-            WastesAtFineSteps => match quality {
-                Quality::Step(step) if step < f32::from(self.coder.spec.max_sample()) / 600.0 => {
-                    samples.len() / 2
-                }
-                _ => 0,
-            },
             // Every packet is larger than the one before, but for every seventh.
             SizesGoUpAndDown => PACKETS.fetch_add(1, Ordering::Relaxed) as usize % 7 * 100,
             CountsPackets => PACKETS.fetch_add(1, Ordering::Relaxed) as usize % 100,

@@ -6,6 +6,11 @@ use crate::zoo::Trial;
 use crate::zoo::measure::{count, rounding_in, size};
 use crate::zoo::trial::{Outcome, Passed};
 
+/// Whether a measurement is beyond its bound; NaN is.
+fn exceeds(measured: f64, most: f64) -> bool {
+    measured.is_nan() || measured > most
+}
+
 /// Bytes that a target in bits or bytes allows; others allow any number.
 pub(super) fn budget(trial: &Trial<'_>, target: Target) -> f64 {
     match target {
@@ -28,16 +33,16 @@ pub(super) fn miss(trial: &Trial<'_>, target: Target, passed: &Passed) -> Option
         Target::Bits(wanted) => (bits > wanted * (1.0 + 1e-9)).then(|| format!("{bits:.4} bits")),
         Target::Bytes(wanted) => (passed.bytes() > wanted).then(|| format!("{} bytes", passed.bytes())),
         Target::Nmse(wanted) => {
-            (!(measured.nmse <= wanted * (1.0 + 1e-9))).then(|| format!("nmse {:e}", measured.nmse))
+            exceeds(measured.nmse, wanted * (1.0 + 1e-9)).then(|| format!("nmse {:e}", measured.nmse))
         }
-        Target::MaxAbs(wanted) => (!(measured.max_abs <= wanted * (1.0 + 1e-12)))
+        Target::MaxAbs(wanted) => exceeds(measured.max_abs, wanted * (1.0 + 1e-12))
             .then(|| format!("an error of {:e}", measured.max_abs)),
         Target::Step(step) => {
             let (error, rounding) = (measured.mean_square_in(step), rounding_in(dtype, &trial.values, step));
             // Few values have no mean to speak of.
             let factor = if trial.len() < 500 { 12.0 } else { 1.6 };
             let most = factor / 12.0 + 2.0 * rounding;
-            (!(error <= most)).then(|| format!("a mean squared error of {:.3} step²/12", 12.0 * error))
+            exceeds(error, most).then(|| format!("a mean squared error of {:.3} step²/12", 12.0 * error))
         }
         other => Some(format!("no promise knows the target {other}")),
     }

@@ -1,6 +1,6 @@
 //! Promises about the values that come back: zeros, outliers, masks, and what is reported of them.
 
-use telecine_core::{CodecId, MatrixShape, Target};
+use telecine_core::{CodecId, DType, MatrixShape, Target};
 
 use super::rates::{budget, miss};
 use crate::zoo::measure::{count, mask_bits, nmse, size};
@@ -117,7 +117,9 @@ pub(super) fn side_effects_are_measured(trial: &mut Trial<'_>) {
 pub(super) fn masks_are_cheap(trial: &mut Trial<'_>) {
     let mask = &trial.specimen.mask;
     let (hidden, ordinary): (Vec<usize>, Vec<usize>) = (0..mask.len()).partition(|&at| mask[at]);
-    if ordinary.len() < 100 || hidden.is_empty() {
+    // A mask of booleans is the tensor.
+    let is_bool = trial.specimen.tensor.dtype == DType::Bool;
+    if is_bool || ordinary.len() < 100 || hidden.is_empty() {
         return;
     }
     let most = mask_allowance(trial, &hidden);
