@@ -7,9 +7,9 @@ use telecine::{SideEffects, Tensor};
 /// Lines that are printed, at most.
 const LINES: usize = 10;
 /// Parts of a tensor's values of which a warning tells. Gaussian noise stays under all of them down to 0.6 bits per value:
-/// there 58 % become zero, and 2.7 % change their sign (`ordinary_noise_brings_no_warning` in tests/budget.rs).
+/// there 58 % become zero, and 2.7 % change their sign, in small tensors 6 % (`ordinary_noise_brings_no_warning` in tests/budget.rs).
 const FLATTENED: f64 = 0.6;
-const CHANGED_SIGNS: f64 = 0.03;
+const CHANGED_SIGNS: f64 = 0.1;
 const LOST_ZEROS: f64 = 0.01;
 
 /// What a report should say of a tensor's side effects; `non_negative` tells whether no original value is below zero,
@@ -81,11 +81,11 @@ mod tests {
             let effects = SideEffects { lost_zeros, changed_signs, flattened };
             of_side_effects(&effects, 1000, || non_negative)
         };
-        assert_eq!(of(10, 30, 550, false), Vec::<String>::new());
-        let all = of(11, 31, 973, false);
+        assert_eq!(of(10, 100, 550, false), Vec::<String>::new());
+        let all = of(11, 101, 973, false);
         assert_eq!(all.len(), 3);
         assert!(all[0].starts_with("97.3 % of its values became one value;"), "{all:?}");
-        assert!(all[1].starts_with("3.1 % of its values changed their sign;"), "{all:?}");
+        assert!(all[1].starts_with("10.1 % of its values changed their sign;"), "{all:?}");
         assert!(all[2].starts_with("1.1 % of its values were zero"), "{all:?}");
         let negative = of(0, 1, 0, true);
         assert!(negative[0].starts_with("1 of its values became negative"), "{negative:?}");
