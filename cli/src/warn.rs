@@ -6,10 +6,10 @@ use telecine::{SideEffects, Tensor};
 
 /// Lines that are printed, at most.
 const LINES: usize = 10;
-/// Parts of a tensor's values of which a warning tells. At 1 bit per value Gaussian noise stays under all of them
-/// (`ordinary_noise_brings_no_warning` in tests/budget.rs).
+/// Parts of a tensor's values of which a warning tells. Gaussian noise stays under all of them down to 0.6 bits per value:
+/// there 58 % become zero, and 2.7 % change their sign, in small tensors 6 % (`ordinary_noise_brings_no_warning` in tests/budget.rs).
 const FLATTENED: f64 = 0.6;
-const CHANGED_SIGNS: f64 = 0.02;
+const CHANGED_SIGNS: f64 = 0.1;
 const LOST_ZEROS: f64 = 0.01;
 
 /// What a report should say of a tensor's side effects; `non_negative` tells whether no original value is below zero,
@@ -55,13 +55,13 @@ pub(crate) fn is_non_negative(tensor: &Tensor<'_>) -> bool {
     })
 }
 
-/// Prints the warnings of tensors to standard error: the first ten, and how many there are more.
+/// Prints a line for each tensor with warnings to standard error: ten at most, and how many there are more.
 pub(crate) fn print<'w>(tensors: impl Iterator<Item = (&'w str, &'w [String])>) {
-    let mut lines = tensors.flat_map(|(name, warnings)| warnings.iter().map(move |text| (name, text)));
+    let mut lines = tensors.filter(|(_, warnings)| !warnings.is_empty());
     let mut error = io::stderr().lock();
-    for (name, text) in lines.by_ref().take(LINES) {
+    for (name, warnings) in lines.by_ref().take(LINES) {
         // What cannot be printed is in the report, too.
-        let _ = writeln!(error, "warning: {}: {text}", name.escape_debug());
+        let _ = writeln!(error, "warning: {}: {}", name.escape_debug(), warnings.join("; besides, "));
     }
     let more = lines.count();
     if more > 0 {
@@ -81,11 +81,11 @@ mod tests {
             let effects = SideEffects { lost_zeros, changed_signs, flattened };
             of_side_effects(&effects, 1000, || non_negative)
         };
-        assert_eq!(of(10, 20, 550, false), Vec::<String>::new());
-        let all = of(11, 21, 973, false);
+        assert_eq!(of(10, 100, 550, false), Vec::<String>::new());
+        let all = of(11, 101, 973, false);
         assert_eq!(all.len(), 3);
         assert!(all[0].starts_with("97.3 % of its values became one value;"), "{all:?}");
-        assert!(all[1].starts_with("2.1 % of its values changed their sign;"), "{all:?}");
+        assert!(all[1].starts_with("10.1 % of its values changed their sign;"), "{all:?}");
         assert!(all[2].starts_with("1.1 % of its values were zero"), "{all:?}");
         let negative = of(0, 1, 0, true);
         assert!(negative[0].starts_with("1 of its values became negative"), "{negative:?}");
