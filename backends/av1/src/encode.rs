@@ -11,7 +11,8 @@ use telecine_video::{Bitstream, probe_encoder, store, stored_len};
 
 use crate::ladder::ladder;
 
-static INFO: BackendInfo = BackendInfo::new("rav1e", CodecId::AV1, Tier::Preferred, capabilities()).only(Role::Encode);
+static INFO: BackendInfo =
+    BackendInfo::new("rav1e", CodecId::AV1, Tier::Preferred, capabilities()).only(Role::Encode);
 
 const fn capabilities() -> Capabilities {
     let mut capabilities = Bitstream::Av1.hardware();

@@ -155,7 +155,8 @@ mod tests {
     #[test]
     fn a_library_that_ffmpeg_was_built_without_is_said() {
         let x265 = &encoders::X265;
-        let encoder = EncoderKind { info: x265.info.clone(), library: "libx266", ..*x265 };
+        let (info, monochrome) = (x265.info.clone(), x265.monochrome.clone());
+        let encoder = EncoderKind { info, monochrome, library: "libx266", ..*x265 };
         let decoder =
             DecoderKind { info: decoders::AV1.info.clone(), libraries: &["a", "b"], ..decoders::AV1 };
         let encoder = FfmpegEncoder::new(Box::leak(Box::new(encoder)));

@@ -43,10 +43,7 @@ pub(crate) static DECODERS: [DecoderKind; 3] = [
 
 /// Sizes from NVIDIA's Video Codec SDK documentation, until the driver was asked for those of the device.
 const fn encoded(depths: &'static [u8], most: u32) -> Capabilities {
-    Capabilities::new(depths)
-        .with_lossy(0.7)
-        .with_sizes(256..=most, 256..=most, 2)
-        .with_max_frames(1 << 12)
+    Capabilities::new(depths).with_lossy(0.7).with_sizes(256..=most, 256..=most, 2).with_max_frames(1 << 12)
 }
 
 const fn encoder(
@@ -220,8 +217,7 @@ mod tests {
         assert_eq!(narrowed.depths, [8, 10]);
         let wide = Limits { width: (301, 16_384), height: (301, 16_384), engines: 1 };
         assert_eq!(narrow(info, |_| Ok(wide)).unwrap().capabilities.width, 302..=8192);
-        let decoder =
-            |depth| if depth == 12 { Err(Absence::Device("no".to_owned())) } else { Ok(limits) };
+        let decoder = |depth| if depth == 12 { Err(Absence::Device("no".to_owned())) } else { Ok(limits) };
         assert_eq!(narrow(&DECODERS[0].info, decoder).unwrap().capabilities.depths, [8, 10]);
         assert_eq!(narrow(&DECODERS[0].info, |_| Ok(limits)).unwrap().capabilities.depths, [8, 10, 12]);
         let shallow =

@@ -84,7 +84,9 @@ pub(super) fn quantise(
             spread.samples(narrow_step, deepest) < LEAST_SAMPLES && capabilities.lossless && deepest == 16;
         (!coarse).then(|| (grid, deepest, Quality::Step(narrow_step / grid.scale)))
     };
-    if let Some((grid, depth, quality)) = grid.filter(|(grid, ..)| step >= 1e-36 && grid.scale.is_finite() && grid.offset.is_finite()) {
+    if let Some((grid, depth, quality)) =
+        grid.filter(|(grid, ..)| step >= 1e-36 && grid.scale.is_finite() && grid.offset.is_finite())
+    {
         grid.quantise(&values.narrow, depth, samples);
         return Ok(Some(Quantised { numbers: Numbers::Grid(grid), affine, planes: 1, depth, quality }));
     }

@@ -73,13 +73,15 @@ macro_rules! hooks {
 impl Broken {
     pub(crate) fn new(kind: &'static str, name: &'static str, rule: &'static str) -> Self {
         let sound = Uniform::backend();
-        let info = BackendInfo { name: "broken", ..sound.info().clone() };
+        let mut info = sound.info().clone();
+        info.name = "broken";
         Self { kind, name, rule, hooks: Arc::default(), sound, info }
     }
 
     /// The same fault in another sound backend.
     pub(crate) fn of(self, sound: Arc<dyn Backend>) -> Self {
-        let info = BackendInfo { name: "broken", ..sound.info().clone() };
+        let mut info = sound.info().clone();
+        info.name = "broken";
         Self { sound, info, ..self }
     }
 

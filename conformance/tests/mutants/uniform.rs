@@ -17,7 +17,8 @@ pub(crate) struct Uniform {
 impl Uniform {
     pub(crate) fn backend() -> Arc<dyn Backend> {
         let codec = CodecId::parse("uni0").unwrap();
-        let mut info = BackendInfo { name: "uniform", codec, ..Zstd.info().clone() };
+        let mut info = Zstd.info().clone();
+        (info.name, info.codec) = ("uniform", codec);
         (info.capabilities.lossy, info.capabilities.excess) = (true, 0.7);
         Arc::new(Self { info })
     }
