@@ -167,7 +167,7 @@ fn bytes_are_a_cap_on_the_file() {
     // A rule's tensor counts, too.
     let found = bytes(&["--bytes", "60000", "--rule", "b=bits=6"]);
     assert!(found <= 60_000, "{found}");
-    let least = refused(folder.path(), &["--bytes", "6000"], "bytes=");
+    let least = refused(folder.path(), &["--bytes", "5000"], "bytes=");
     assert!(bytes(&["--bytes", &least]) <= least.parse().unwrap());
     for wrong in ["0", "-1", "1.5", "3TB", "99999999999GB"] {
         let output = pack(folder.path(), &[&*format!("--bytes={wrong}")]);
@@ -198,7 +198,7 @@ fn one_odd_tensor_is_packed_with_a_warning_and_refused_where_that_is_asked_for()
     let nearest = error.split("the nearest was bits=").nth(1).unwrap().split(';').next().unwrap();
     let rule = format!("odd.0=bits={nearest}");
     let met = ["--nmse", "0.01", "--rule", &*rule, "--strict"];
-    assert!(packed(folder.path(), &met).1.is_empty());
+    assert!(!packed(folder.path(), &met).1.contains("out of reach"));
 }
 
 #[test]
