@@ -137,7 +137,7 @@ fn time() -> Vec<Broken> {
             spin(rising.map(|run| run * run).sum());
         }),
         Broken::new("time", "quadratic in the planes", "limits/size-time").before(|call, _, _, _| {
-            spin(40 * (call.spec.frames as usize).pow(2));
+            spin(1000 * (call.spec.frames as usize).pow(2));
             Ok(())
         }),
         Broken::new("time", "quadratic in the size", "limits/size-time").before(|_, _, samples, _| {
