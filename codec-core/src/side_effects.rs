@@ -169,7 +169,7 @@ fn flattened<const N: usize, T: Word>(
 /// Values of a sample in which the most frequent value is looked for.
 const SAMPLE: usize = 1024;
 
-/// The value that half of a sample or more has.
+/// The value that two fifths of a sample or more have.
 fn most_frequent<const N: usize, T: Word>(values: &[[u8; N]], to: impl Fn([u8; N]) -> T) -> Option<T> {
     let stride = values.len().div_ceil(SAMPLE).max(1);
     // One value of each stretch, at varying places: a fixed distance could meet a single column of a matrix alone.
@@ -179,13 +179,14 @@ fn most_frequent<const N: usize, T: Word>(values: &[[u8; N]], to: impl Fn([u8; N
         .map(|(at, stretch)| to(stretch[at.wrapping_mul(0x9e37_79b1) % stretch.len()]))
         .collect();
     sample.sort_unstable();
-    // A value of half of the sorted places covers one of the two in the middle.
-    let middle = [sample.len().saturating_sub(1) / 2, sample.len() / 2];
-    middle.into_iter().find_map(|at| {
+    // A value of two fifths of the sorted places covers one of these: it may have half of all values.
+    let places =
+        [sample.len() / 3, sample.len().saturating_sub(1) / 2, sample.len() / 2, 2 * sample.len() / 3];
+    places.into_iter().find_map(|at| {
         let value = *sample.get(at)?;
         let count =
             sample.partition_point(|other| *other <= value) - sample.partition_point(|other| *other < value);
-        (2 * count >= sample.len()).then_some(value)
+        (5 * count >= 2 * sample.len()).then_some(value)
     })
 }
 

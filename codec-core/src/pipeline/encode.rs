@@ -1,10 +1,12 @@
 //! From a tensor to coded chunks that meet its target.
 
 use std::borrow::Cow;
+use std::sync::atomic::Ordering;
 
 use super::exact;
 use super::job::Job;
 use super::plan::{Aim, Lossy, Plan, plan};
+use super::quantiser::Quantiser;
 use super::report::Report;
 use super::sample::{Measure, Place, Sample};
 use super::search::{Goal, Search};
@@ -192,15 +194,33 @@ impl Window {
         }
         match lossy.aim {
             Aim::Search { goal, .. } if self.permitted => goal.prefers(&a, &b),
-            Aim::Fixed(super::quantiser::Quantiser::Step(step)) => a.cost(step) < b.cost(step),
+            Aim::Fixed(Quantiser::Step(step)) => a.cost(step) < b.cost(step),
             _ => a.bytes < b.bytes,
+        }
+    }
+}
+
+/// The best chunks of a search, and where none meets the goal the smallest.
+#[derive(Default)]
+struct Found {
+    best: Option<(Measure, Vec<Coded>)>,
+    smallest: Option<(Measure, Vec<Coded>)>,
+}
+
+impl Found {
+    fn add(&mut self, goal: Goal, measure: Measure, coded: Vec<Coded>) {
+        if goal.permits(&measure) {
+            if self.best.as_ref().is_none_or(|(best, _)| goal.prefers(&measure, best)) {
+                self.best = Some((measure, coded));
+            }
+        } else if self.smallest.as_ref().is_none_or(|(smallest, _)| measure.bytes < smallest.bytes) {
+            self.smallest = Some((measure, coded));
         }
     }
 }
 
 /// Codes some chunks with the plan's chain.
 fn code(job: &Job<'_, '_>, sources: &[Source<'_>], lossy: &mut Lossy, budget: &Budget) -> Result<Window> {
-    use super::quantiser::Quantiser;
     let Lossy { codec, chain, aim, .. } = lossy;
     let (goal, x, slope, range) = match aim {
         Aim::Fixed(quantiser) => {
@@ -216,29 +236,38 @@ fn code(job: &Job<'_, '_>, sources: &[Source<'_>], lossy: &mut Lossy, budget: &B
     {
         return Ok(Window { coded, permitted: true });
     }
-    let mut search = Search::new(goal, *slope, range);
-    let mut best: Option<(Measure, Vec<Coded>)> = None;
-    let mut smallest: Option<(Measure, Vec<Coded>)> = None;
-    for pass in 0..MOST_ENCODES {
-        let coded = job.quantise(sources, codec, chain, Quantiser::Step(x.exp2()))?;
-        let measure = Measure::of(&coded);
-        search.add(*x, &measure);
-        let accepted = goal.accepts(&measure);
-        if goal.permits(&measure) {
-            if best.as_ref().is_none_or(|(best, _)| goal.prefers(&measure, best)) {
-                best = Some((measure, coded));
-            }
-        } else if smallest.as_ref().is_none_or(|(smallest, _)| measure.bytes < smallest.bytes) {
-            smallest = Some((measure, coded));
-        }
-        let is_enough = best.as_ref().is_some_and(|(best, _)| goal.is_served(best));
-        if accepted || (pass + 1 >= FULL_ENCODES && is_enough) {
+    let mut found = Found::default();
+    for without_optional in [false, true] {
+        // What optional classes cost leaves a gap between steps with them and steps without; what lies in it is reached by
+        // the latter alone.
+        let is_served = found.best.as_ref().is_some_and(|(best, _)| goal.is_served(best));
+        let is_optional = |source: &Source<'_>| {
+            let survey = source.survey();
+            !survey.optional.is_empty() && !(job.encoding.keep_zeros && survey.zeros > 0)
+        };
+        if without_optional
+            && (is_served || matches!(goal, Goal::Nmse(_)) || !sources.iter().any(is_optional))
+        {
             break;
         }
-        let Some(next) = search.next() else { break };
-        *x = next;
+        sources.iter().for_each(|source| source.without_optional.store(without_optional, Ordering::Relaxed));
+        let mut search = Search::new(goal, *slope, range);
+        for pass in 0..MOST_ENCODES {
+            let coded = job.quantise(sources, codec, chain, Quantiser::Step(x.exp2()))?;
+            let measure = Measure::of(&coded);
+            search.add(*x, &measure);
+            let accepted = goal.accepts(&measure);
+            found.add(goal, measure, coded);
+            let is_enough = found.best.as_ref().is_some_and(|(best, _)| goal.is_served(best));
+            if accepted || (pass + 1 >= FULL_ENCODES && is_enough) {
+                break;
+            }
+            let Some(next) = search.next() else { break };
+            *x = next;
+        }
+        *slope = search.local_slope();
     }
-    *slope = search.local_slope();
+    let Found { best, smallest } = found;
     if let Some((_, coded)) = best {
         return Ok(Window { coded, permitted: true });
     }

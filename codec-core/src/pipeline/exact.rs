@@ -1,5 +1,7 @@
 //! Lossless coding of a chunk, and where it takes the place of a lossy one: a lossy chunk is never larger.
 
+use std::sync::atomic::Ordering;
+
 use super::job::Job;
 use super::quantiser::Quantiser;
 use super::source::Source;
@@ -99,8 +101,18 @@ fn quantised(
     chain: &Chain,
     quantiser: Quantiser,
 ) -> Result<Option<Coded>> {
+    let cost = |coded: &Coded| cost(coded, quantiser);
     let mut encode = |optional: bool| {
-        worker.encode_values(source, codec, chain, quantiser, source.classes(optional).cloned())
+        let classes = source.classes(optional);
+        let coded = worker.encode_values(source, codec, chain, quantiser, classes.cloned())?;
+        let (Quantiser::Step(step), capabilities) = (quantiser, &codec.encoder.info().capabilities) else {
+            return Ok(coded);
+        };
+        if !(capabilities.lossy && capabilities.lossless && source.likeness().is_structured) {
+            return Ok(coded);
+        }
+        let levels = worker.encode_values(source, codec, chain, Quantiser::Levels(step), classes.cloned())?;
+        Ok(coded.into_iter().chain(levels).min_by(|a, b| cost(a).total_cmp(&cost(b))))
     };
     let survey = source.survey();
     if survey.optional.is_empty() {
@@ -110,8 +122,10 @@ fn quantised(
     if keeps_zeros || source.optional_bits() <= ZEROS_MAY_COST {
         return encode(true);
     }
+    if source.without_optional.load(Ordering::Relaxed) {
+        return encode(false);
+    }
     let (Some(without), Some(with)) = (encode(false)?, encode(true)?) else { return Ok(None) };
-    let cost = |coded: &Coded| cost(coded, quantiser);
     Ok(Some(if cost(&with) <= cost(&without) + ZEROS_MAY_COST { with } else { without }))
 }
 
@@ -120,7 +134,7 @@ fn quantised(
 fn cost(coded: &Coded, quantiser: Quantiser) -> f64 {
     let bits = coded.chunk.bits();
     match quantiser {
-        Quantiser::Step(step) => {
+        Quantiser::Step(step) | Quantiser::Levels(step) => {
             let error = coded.distortion.root_mean_square(coded.chunk.values as f64) / step;
             bits + 6.0 / std::f64::consts::LN_2 * error * error
         }

@@ -12,6 +12,9 @@ use crate::{Backend, Capabilities, Chain, DType, Quality, Result};
 pub(super) enum Quantiser {
     /// A quantiser step in the tensor's units.
     Step(f64),
+    /// The same step, with which values are quantised before the backend: for values that neighbours or repetitions foretell,
+    /// which lossless coding finds.
+    Levels(f64),
     /// Every value within this bound; the quantiser aims at `share` of it, and what misses the bound is kept exactly.
     Bound { max_abs: f64, share: f64 },
 }
@@ -22,6 +25,7 @@ impl Quantiser {
     fn step(self, chain: &Chain, dtype: DType, capabilities: &Capabilities) -> (f64, bool) {
         match self {
             Self::Step(step) => (step, !capabilities.lossy),
+            Self::Levels(step) => (step, true),
             // A uniform quantiser meets a bound with the widest step there is: twice the bound. Behind a transform
             // nothing meets it by construction, and the codec's own quantiser is the better one.
             Self::Bound { max_abs, share } if chain.is_empty() && capabilities.lossless => {

@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, OnceLock};
 
 use super::likeness::{Likeness, likeness};
@@ -23,6 +24,8 @@ pub(super) struct Source<'a> {
     likeness: OnceLock<Likeness>,
     /// Classes of lossy codings, without and with the optional ones.
     classes: [OnceLock<Option<Classes>>; 2],
+    /// Whether optional classes are left out where they cost bits: nothing else comes as close to a target.
+    pub(super) without_optional: AtomicBool,
     /// The smallest lossless coding.
     pub(super) exact: OnceLock<Coded>,
 }
@@ -46,6 +49,7 @@ impl<'a> Source<'a> {
             survey: OnceLock::new(),
             likeness: OnceLock::new(),
             classes: Default::default(),
+            without_optional: AtomicBool::new(false),
             exact: OnceLock::new(),
         }
     }

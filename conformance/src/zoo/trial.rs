@@ -199,9 +199,6 @@ impl<'t> Trial<'t> {
             Ok(Err(error @ (Error::Unsupported(_) | Error::OutOfReach { .. }))) => {
                 Outcome::Refused(error.to_string())
             }
-            Ok(Err(error)) if error.to_string().contains("is out of reach") => {
-                Outcome::Refused(error.to_string())
-            }
             Ok(Err(error)) => Outcome::Failed(format!("{error:?}")),
             Err(panic) => {
                 let message = panic.downcast_ref::<String>().map(String::as_str);
@@ -269,13 +266,24 @@ impl<'t> Trial<'t> {
         if mask.contains(&true) { 1.15 * mask_bits(&mask, cols) / 8.0 + 16.0 * self.chunks() } else { 0.0 }
     }
 
+    /// A value far beyond the others that comes many times: what stands for missing values, and is kept exactly.
+    fn fill(&self) -> Option<f64> {
+        let mut finite: Vec<f64> = self.values.iter().copied().filter(|value| value.is_finite()).collect();
+        finite.sort_unstable_by(|a, b| a.abs().total_cmp(&b.abs()));
+        let fill = *finite.last()?;
+        let others = finite.iter().rposition(|value| *value != fill)?;
+        let apart = fill.abs() > 16.0 * finite[others].abs() && finite.len() - others > 9;
+        apart.then_some(fill)
+    }
+
     /// Bytes below which a target may be refused: headers, and the values that are not finite.
     pub(crate) fn least_bytes(&self) -> f64 {
         let (width, values) = (self.specimen.tensor.dtype.size(), &self.values);
         let mut least = HEADER * self.chunks()
             + self.mask_bytes(f64::is_nan)
             + self.mask_bytes(|value| value == f64::INFINITY)
-            + self.mask_bytes(|value| value == f64::NEG_INFINITY);
+            + self.mask_bytes(|value| value == f64::NEG_INFINITY)
+            + self.fill().map_or(0.0, |fill| self.mask_bytes(|value| value == fill));
         let bytes = self.specimen.tensor.bytes.chunks_exact(width);
         let mut payloads: Vec<_> =
             bytes.zip(values).filter(|(_, value)| value.is_nan()).map(|(bytes, _)| bytes).collect();
@@ -315,7 +323,7 @@ impl<'t> Trial<'t> {
 }
 
 /// Bytes of a chunk's side information and of a packet that says nothing.
-const HEADER: f64 = 64.0;
+const HEADER: f64 = 128.0;
 
 /// Every target that a specimen is tried with: bits, bytes and nmse of all sizes, steps and maximum errors by the range
 /// of its values, and lossless.
