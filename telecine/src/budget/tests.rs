@@ -1,11 +1,13 @@
 //! Budgets over tensors of which nothing but their rates is there.
 
+#![allow(clippy::cast_possible_truncation, reason = "a test that fails by panicking says where")]
+
 use std::cell::RefCell;
 
 use telecine_core::Error as CoreError;
 
 use super::*;
-use crate::Error;
+use crate::{Error, Share};
 
 fn shared(values: u64) -> BudgetItem {
     let framing_bytes = 200 * values.div_ceil(1 << 18);
