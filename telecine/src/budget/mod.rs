@@ -329,6 +329,7 @@ impl Tensor {
 }
 
 /// Bits per value with five digits: they are written into each row of the file.
+#[expect(clippy::cast_possible_truncation, reason = "a number of digits")]
 fn rounded(bits: f64) -> f64 {
     let digits = 10f64.powi(4 - bits.log10().floor().clamp(-8.0, 4.0) as i32);
     (bits * digits).round() / digits

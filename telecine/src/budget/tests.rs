@@ -1,5 +1,7 @@
 //! Budgets over tensors of which nothing but their rates is there.
 
+#![allow(clippy::cast_possible_truncation, reason = "a test that fails by panicking says where")]
+
 use std::cell::RefCell;
 
 use telecine_core::Error as CoreError;
