@@ -26,7 +26,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "arguments/no-step-is-invalid",
         family: Family::Arguments,
-        guarantee: "0, negative numbers, infinities and NaN are no steps: invalid at every depth and effort, and soon forgotten.",
+        guarantee: "0, NaN, infinities and negative numbers are no steps: invalid at every depth and effort, and soon forgotten.",
         applies: |subject| subject.is_complete(),
         run: no_step,
     },

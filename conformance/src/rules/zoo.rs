@@ -46,7 +46,7 @@ pub(super) const RULES: &[Rule] = &[
         id: "zoo/max-abs-curve",
         family: Family::Zoo,
         guarantee: "Half the maximum error costs at most 1.6 bits more, up to lossless.",
-        applies: |subject| subject.is_lossless(),
+        applies: |subject| subject.is_lossless().and_then(|()| subject.is_lossy()),
         run: |subject, cases| hold(subject, cases, "max-abs-curve", 1),
     },
     Rule {
