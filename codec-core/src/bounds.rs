@@ -99,7 +99,9 @@ impl Bounds {
     pub(crate) fn hold_f32(&self, values: &mut [f32]) {
         let (low, high) = (self.low as f32, self.high as f32);
         for value in values {
-            *value = value.max(low).min(high);
+            // Comparisons: zeros of either sign are equal on every machine.
+            let above = if *value < low { low } else { *value };
+            *value = if above > high { high } else { above };
         }
     }
 

@@ -118,15 +118,15 @@ fn selection(
         "step-is-step" => (if subject.is_quick() { 17 } else { 2 }, 1),
         // A third of the targets are in bits, and it takes several to compare.
         "more-bits-never-worse" | "bits-well-spent" => match (subject.is_quick(), large) {
-            (false, false) => (5 * share, 1),
-            (false, true) => (23 * share, 1),
-            (true, false) => (67, 1),
+            (false, false) => (17 * share, 1),
+            (false, true) => (71 * share, 1),
+            (true, false) => (131, 1),
             (true, true) => (199, 2),
         },
         _ => match (subject.is_quick(), large) {
-            (false, false) => (5 * share, 3),
-            (false, true) => (23 * share, 3),
-            (true, false) => (67 * share, 5),
+            (false, false) => (17 * share, 3),
+            (false, true) => (71 * share, 3),
+            (true, false) => (131 * share, 5),
             (true, true) => (199 * share, 7),
         },
     };

@@ -312,13 +312,17 @@ impl<'t> Trial<'t> {
         1.1 * size(self.bytes_of(&other, Target::Step(100.0)).unwrap_or(0)) + HEADER * self.chunks()
     }
 
-    /// Bits above Shannon's bound that the encoder of this setting declares; `None` where it codes losslessly only.
-    pub(crate) fn excess(&self) -> Option<f64> {
+    /// Bits above Shannon's bound that the encoder of this setting declares, and the most bits per value up to which its
+    /// samples are deep enough for that; `None` where it codes losslessly only.
+    pub(crate) fn excess(&self) -> Option<(f64, f64)> {
         let codec = self.encoding.codec.unwrap_or(CodecId::NATIVE);
         let pick = self.encoding.backend.as_deref().map_or(Pick::Auto, Pick::Exactly);
         let found = self.registry.find(codec, Role::Encode, pick).ok()?;
         let capabilities = &found.backend.info().capabilities;
-        capabilities.lossy.then_some(f64::from(capabilities.excess))
+        let deepest = capabilities.depths.last().copied().unwrap_or(16);
+        // Values of several deviations on a grid of this depth leave as much less for the step.
+        let most = if deepest < 16 { f64::from(deepest) - 5.0 } else { f64::INFINITY };
+        capabilities.lossy.then_some((f64::from(capabilities.excess), most))
     }
 }
 

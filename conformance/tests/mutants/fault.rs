@@ -18,7 +18,7 @@ faults! {
     DepthTwelveIsInexact => ["round-trip/lossless-exact"];
     SamplesOverDepth => ["round-trip/samples-within-depth"];
     IgnoresStep => ["rate-distortion/monotone", "round-trip/step-bound"];
-    StepTimesThree => ["rate-distortion/step-predicts-error", "pipeline/error-targets-met"];
+    StepTimesThree => ["rate-distortion/step-predicts-error"];
     StepUpsideDown => ["rate-distortion/monotone"];
     WastesBytes => ["rate-distortion/near-shannon", "zoo/bits-well-spent"];
     PromisesTooMuch => ["rate-distortion/near-shannon"];
@@ -64,10 +64,11 @@ faults! {
     DisagreesWithItsPeer => ["cross-decoding/same-samples"];
     IsNotStandard => ["outside-decoder/same-samples"];
     PadsToPages => ["pipeline/bits-target-met", "zoo/max-abs-curve"];
-    FailsAtFineSteps => ["pipeline/bits-target-never-exceeded", "zoo/refusals"];
+    FailsAtFineSteps => ["zoo/refusals"];
+    FailsAtCoarseSteps => ["pipeline/bits-target-never-exceeded"];
     PanicsOnConstants => ["zoo/refusals"];
-    FlatContentDrifts => ["zoo/target-holds", "zoo/report-is-measured", "zoo/side-effects-are-measured"];
-    SizesGoUpAndDown => ["zoo/never-above-lossless"];
-    FineStepsAreCoarse => ["zoo/step-is-step"];
+    FlatContentDrifts => ["zoo/target-holds", "zoo/report-is-measured"];
+    LargerWithAge => ["zoo/never-above-lossless"];
+    DecodesOtherwiseEverySecondTime => ["pipeline/error-targets-met", "zoo/side-effects-are-measured", "zoo/step-is-step"];
     NoisyAtFineSteps => ["zoo/more-bits-never-worse"];
 }

@@ -88,7 +88,7 @@ impl Coder {
                 | ReadsPastTheSamples
                 | RemembersHowOftenItWasCalled
                 | StoresConstantsRaw
-                | SizesGoUpAndDown
+                | LargerWithAge
         )
     }
 
@@ -150,7 +150,6 @@ impl MutantEncoder {
             (SingleRowsAreZero, _) if spec.height == 1 => samples.fill(0),
             (PredictsFromLastGroup, _) => self.coder.predict(samples, true),
             // Coarser than a thousandth of the range of samples whatever is asked for.
-            (FineStepsAreCoarse, Quality::Step(step)) => *step = step.max(f32::from(max) / 1000.0),
             // The six highest bits survive, the others change in an irregular order.
             (NoisyAtFineSteps, Quality::Step(step)) if *step < f32::from(max) / 1500.0 => {
                 let noise = (0..=u16::MAX).map(|at| at.wrapping_mul(40_503) >> 3 & (max >> 6));
@@ -169,8 +168,8 @@ impl MutantEncoder {
             PadsToPages => length.next_multiple_of(4096) - length,
             InflatesNoise if quality == Quality::Lossless => samples.len() / 4,
             StoresConstantsRaw if constant => samples.len(),
-            // Every packet is larger than the one before, but for every seventh.
-            SizesGoUpAndDown => PACKETS.fetch_add(1, Ordering::Relaxed) as usize % 7 * 100,
+            // Every packet is larger than the one before.
+            LargerWithAge => 50 * PACKETS.fetch_add(1, Ordering::Relaxed) as usize,
             CountsPackets => PACKETS.fetch_add(1, Ordering::Relaxed) as usize % 100,
             RemembersHowOftenItWasCalled => self.coder.calls as usize % 100,
             ReadsPastTheSamples => {
@@ -200,6 +199,9 @@ impl Encoder for MutantEncoder {
                 return Err(Error::corrupt("a group of the wrong length"));
             }
             FailsAtFineSteps if matches!(quality, Quality::Step(step) if step < 30.0) => {
+                return Err(Error::Backend { backend: "mutant", source: "quantiser out of range".into() });
+            }
+            FailsAtCoarseSteps if matches!(quality, Quality::Step(step) if step > 3000.0) => {
                 return Err(Error::Backend { backend: "mutant", source: "quantiser out of range".into() });
             }
             PanicsOnConstants if samples.iter().all(|sample| *sample == samples[0]) => {
@@ -259,6 +261,10 @@ impl MutantDecoder {
             FlatContentDrifts if is_flat(samples) => {
                 samples[last] ^=
                     (GROUPS.fetch_add(1, Ordering::Relaxed) % 2) as u16 * (spec.max_sample() / 2);
+            }
+            DecodesOtherwiseEverySecondTime => {
+                let wrong = GROUPS.fetch_add(1, Ordering::Relaxed) % 2 == 1;
+                samples.iter_mut().for_each(|sample| *sample ^= u16::from(wrong) * (spec.max_sample() / 2));
             }
             PredictsFromLastGroup => self.coder.predict(samples, false),
             MixesWithTheOutput => samples[last] ^= before[last] & 1,

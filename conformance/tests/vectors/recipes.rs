@@ -73,9 +73,17 @@ fn basis(cols: usize) -> Arc<Basis> {
     Arc::new(Basis::new(cols, values).unwrap())
 }
 
-/// A chunk's flags: whether its samples lie on a grid, and whether its tiling is folded.
-fn flags(chunk: &CodedChunk<'_>) -> (bool, bool) {
-    (chunk.side[0] & 1 != 0, chunk.side[0] & 2 != 0)
+// Flags of side information.
+const FOLDED: u8 = 1;
+const CLASSES: u8 = 2;
+const AFFINE: u8 = 4;
+const GRID: u8 = 8;
+const LEVELS: u8 = 16;
+const BOUNDS: u8 = 32;
+
+/// A chunk's flags, but for that of bounds.
+fn flags(chunk: &CodedChunk<'_>) -> u8 {
+    chunk.side[0] & !BOUNDS
 }
 
 fn transform(file: &'static str, encoding: Encoding, exercises: fn(&[CodedChunk<'_>]) -> bool) -> Recipe {
@@ -86,7 +94,62 @@ fn transform(file: &'static str, encoding: Encoding, exercises: fn(&[CodedChunk<
 pub(crate) fn recipes() -> Vec<Recipe> {
     let mut recipes = version_1_0();
     recipes.extend(transforms_1_0());
+    recipes.extend(numbers_1_0());
     recipes
+}
+
+/// What stands between samples and values beside a grid and a list.
+fn numbers_1_0() -> Vec<Recipe> {
+    let every = |share: usize, value: f32| {
+        move |row: usize, col: usize, normal: f32| {
+            if (5 * row + 3 * col) % share == 0 { value } else { normal }
+        }
+    };
+    let few = normal(&[20, 24], 11, every(31, f32::NAN));
+    let many = normal(&[20, 24], 12, every(3, 0.0));
+    let scattered = normal(&[20, 24], 17, every(11, 0.0));
+    let constant = normal(&[20, 24], 13, |_, _, _| -2.5);
+    let step = || to(Target::Step(0.05));
+    let mut kept = step();
+    kept.keep_zeros = true;
+    let tiny = normal(&[20, 24], 14, |_, _, value| value);
+    let bytes =
+        tiny.to_f32().iter().flat_map(|value| (f64::from(*value) * 1e-100 + 1e-98).to_le_bytes()).collect();
+    let tiny = TensorBuf { dtype: DType::F64, bytes, ..tiny };
+    let matrix = |seed| normal(&[20, 24], seed, |_, _, value| value);
+    let positive = normal(&[20, 24], 16, |_, _, value| value.abs());
+    vec![
+        Recipe {
+            file: "v1.0-classes.arrow",
+            tensors: vec![
+                made("few-padded", few.clone(), step()),
+                made("rows-left-out", many.clone(), kept.clone()),
+                made("scattered-left-out", scattered, kept),
+                made("all", constant, step()),
+                made("exactly", many, to(Target::Lossless)),
+            ],
+            exercises: |chunks| {
+                let flags: Vec<u8> = chunks.iter().map(flags).collect();
+                flags[..3] == [CLASSES | GRID, CLASSES | GRID, CLASSES | GRID | FOLDED]
+                    && flags[3..].iter().all(|flags| flags & CLASSES != 0)
+            },
+        },
+        Recipe {
+            file: "v1.0-levels.arrow",
+            tensors: vec![made("weight", matrix(15), to(Target::Step(1e-5)))],
+            exercises: |chunks| flags(&chunks[0]) == LEVELS,
+        },
+        Recipe {
+            file: "v1.0-affine.arrow",
+            tensors: vec![made("tiny", tiny, to(Target::Step(1e-101)))],
+            exercises: |chunks| flags(&chunks[0]) == AFFINE | GRID,
+        },
+        Recipe {
+            file: "v1.0-bounds.arrow",
+            tensors: vec![made("positive", positive, to(Target::Step(0.5)))],
+            exercises: |chunks| chunks[0].side[0] & BOUNDS != 0,
+        },
+    ]
 }
 
 fn version_1_0() -> Vec<Recipe> {
@@ -120,7 +183,7 @@ fn version_1_0() -> Vec<Recipe> {
         vec![made("lossless", matrix(3), chunked.clone()), made("lossy", matrix(4), chunked_lossy.clone())]
     };
     let special = |value: f32| {
-        move |row: usize, col: usize, normal: f32| if (row + 3 * col) % 50 == 7 { value } else { normal }
+        move |row: usize, col: usize, normal: f32| if (row + 3 * col) % 79 == 7 { value } else { normal }
     };
     let outliers = [("nan", f32::NAN), ("infinity", f32::NEG_INFINITY), ("large", 3.0e9)];
     let exact = outliers
@@ -149,27 +212,29 @@ fn version_1_0() -> Vec<Recipe> {
         Recipe {
             file: "v1.0-bit-cast-rows.arrow",
             tensors: vec![made("weight", matrix(5), lossless())],
-            exercises: |chunks| flags(&chunks[0]) == (false, false),
+            exercises: |chunks| flags(&chunks[0]) == 0,
         },
         Recipe {
             file: "v1.0-bit-cast-folded.arrow",
             tensors: vec![made("vector", vector.clone(), lossless())],
-            exercises: |chunks| flags(&chunks[0]) == (false, true),
+            exercises: |chunks| flags(&chunks[0]) == FOLDED,
         },
         Recipe {
             file: "v1.0-grid-rows.arrow",
             tensors: vec![made("weight", matrix(5), step())],
-            exercises: |chunks| flags(&chunks[0]) == (true, false) && chunks[0].side.len() == 9,
+            exercises: |chunks| flags(&chunks[0]) == GRID,
         },
         Recipe {
             file: "v1.0-grid-folded.arrow",
             tensors: vec![made("vector", vector, step())],
-            exercises: |chunks| flags(&chunks[0]) == (true, true),
+            exercises: |chunks| flags(&chunks[0]) == GRID | FOLDED,
         },
         Recipe {
             file: "v1.0-exact-values.arrow",
             tensors: exact.collect(),
-            exercises: |chunks| chunks.iter().all(|chunk| flags(chunk).0 && chunk.side.len() > 9 + 9 * 4),
+            exercises: |chunks| {
+                chunks.iter().all(|chunk| flags(chunk) == GRID && chunk.side.len() > 9 + 5 * 4)
+            },
         },
         Recipe {
             file: "v1.0-targets.arrow",

@@ -131,11 +131,14 @@ fn rounding_nmse(trial: &Trial<'_>) -> f64 {
 const UNLIKE_CONTENT: f64 = 0.5;
 
 pub(super) fn bits_well_spent(trial: &mut Trial<'_>) {
-    let (Some(excess), true) = (trial.excess(), trial.len() >= 4096) else { return };
+    let (Some((excess, deep)), true) = (trial.excess(), trial.len() >= 4096) else { return };
     let free = 8.0 * trial.least_bytes() / count(trial.len()) + excess.min(0.7) + UNLIKE_CONTENT;
     let rounding = 4.0 * rounding_nmse(trial);
     for target in trial.targets() {
         let Target::Bits(bits) = target else { continue };
+        if bits > deep {
+            continue;
+        }
         if let Some(passed) = trial.coded(target) {
             let most = (-2.0 * (bits - free).max(0.0)).exp2() * 1.02 + rounding;
             trial.case(passed.measured.nmse <= most, target, Some(&passed), || {
