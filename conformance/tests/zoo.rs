@@ -33,34 +33,32 @@ fn all_promises_hold(codec: Option<CodecId>, effort: Effort, stride: usize, dtyp
     assert!(violations.is_empty(), "{} violations:{shown}", violations.len());
 }
 
-/// One dtype for each maker, all of them in turn.
+/// One dtype for every third maker, all of them in turn: the whole takes the tool an hour of processor time.
 fn in_turn(at: usize) -> Vec<DType> {
-    vec![DType::ALL[at % DType::ALL.len()]]
+    if at % 3 == 0 { vec![DType::ALL[at / 3 % DType::ALL.len()]] } else { Vec::new() }
 }
 
 #[test]
 fn the_library_keeps_every_promise_by_its_own_choice_of_codec() {
-    all_promises_hold(None, Effort::Fast, 3, |at| vec![DType::F32, DType::ALL[(at + 3) % DType::ALL.len()]]);
+    all_promises_hold(None, Effort::Fast, 7, |at| vec![[DType::F32, DType::Bf16, DType::F64][at % 3]]);
 }
 
 #[test]
 fn native_keeps_every_promise() {
-    all_promises_hold(Some(CodecId::NATIVE), Effort::Fast, 3, |at| {
-        vec![DType::Bf16, DType::ALL[(at + 9) % DType::ALL.len()]]
-    });
+    all_promises_hold(Some(CodecId::NATIVE), Effort::Fast, 7, in_turn);
 }
 
 #[test]
 fn native_keeps_every_promise_at_the_default_effort() {
-    all_promises_hold(Some(CodecId::NATIVE), Effort::default(), 5, in_turn);
+    all_promises_hold(Some(CodecId::NATIVE), Effort::default(), 17, in_turn);
 }
 
 #[test]
 fn zstd_keeps_every_promise() {
-    all_promises_hold(Some(CodecId::ZSTD), Effort::Fast, 7, in_turn);
+    all_promises_hold(Some(CodecId::ZSTD), Effort::Fast, 11, in_turn);
 }
 
 #[test]
 fn raw_keeps_every_promise() {
-    all_promises_hold(Some(CodecId::RAW), Effort::Fast, 7, in_turn);
+    all_promises_hold(Some(CodecId::RAW), Effort::Fast, 11, in_turn);
 }

@@ -50,6 +50,9 @@ pub(super) struct Quantised {
 /// levels of the step itself take its place.
 const LEAST_SAMPLES: f32 = 2.0;
 
+/// Steps from here on, 2^1019, leave no value.
+const COARSEST: f64 = f64::MAX / 32.0;
+
 /// Quantises the values of a chunk: fills `samples`, plane after plane, and appends the transforms' parameters to `side`.
 ///
 /// `None` where the step is so fine that the values' bits are no more.
@@ -70,6 +73,8 @@ pub(super) fn quantise(
     values.read(dtype, bytes, wanted);
     let affine = values.affine;
     let step = affine.map_or(wanted, |affine| affine.step(wanted));
+    // The coarsest that f64 holds is none too coarse for its largest values: it stands for one beyond.
+    let step = if wanted >= COARSEST { f64::INFINITY } else { step };
     // Beyond these a step leaves either every value alone or none, with values of up to 1e18.
     #[expect(clippy::cast_possible_truncation, reason = "within the range of f32")]
     let narrow_step = step.clamp(1e-36, 1e36) as f32;
