@@ -35,7 +35,7 @@ fn all_promises_hold(codec: Option<CodecId>, effort: Effort, stride: usize, dtyp
 
 /// One dtype for every third maker, all of them in turn: the whole takes the tool an hour of processor time.
 fn in_turn(at: usize) -> Vec<DType> {
-    if at % 3 == 0 { vec![DType::ALL[at / 3 % DType::ALL.len()]] } else { Vec::new() }
+    if at.is_multiple_of(3) { vec![DType::ALL[at / 3 % DType::ALL.len()]] } else { Vec::new() }
 }
 
 #[test]

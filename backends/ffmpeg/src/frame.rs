@@ -135,7 +135,7 @@ mod tests {
             (12, &[Pixel::GRAY12LE, Pixel::YUV420P12LE]),
         ] {
             let spec = GroupSpec::new(1, 6, 10, depth, &Limits::default()).unwrap();
-            let samples: Vec<u16> = (0..60u16).map(|at| at * 1021 & spec.max_sample()).collect();
+            let samples: Vec<u16> = (0..60u16).map(|at| (at * 1021) & spec.max_sample()).collect();
             for &format in formats {
                 let picture = picture(format, &spec, &samples).unwrap();
                 let mut back = vec![0; 60];

@@ -262,7 +262,7 @@ fn code(job: &Job<'_, '_>, sources: &[Source<'_>], lossy: &mut Lossy, budget: &B
         let is_served = found.best.as_ref().is_some_and(|(best, _)| goal.is_served(best));
         let is_optional = |source: &Source<'_>| {
             let survey = source.survey();
-            !survey.optional.is_empty() && !(job.encoding.keep_zeros && survey.zeros > 0)
+            !(survey.optional.is_empty() || job.encoding.keep_zeros && survey.zeros > 0)
         };
         if without_optional
             && (is_served || matches!(goal, Goal::Nmse(_)) || !sources.iter().any(is_optional))

@@ -91,7 +91,6 @@ impl Values {
 
     /// Lists outliers among values that are read as they are, and makes them 0; returns the largest magnitude of the
     /// others.
-    #[expect(clippy::cast_precision_loss, reason = "a mean")]
     fn keep_outliers(&mut self, reach: f64) -> f64 {
         let mut largest_left = 0.0;
         for _ in 0..OUTLIER_PASSES {

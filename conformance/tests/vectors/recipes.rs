@@ -102,7 +102,7 @@ pub(crate) fn recipes() -> Vec<Recipe> {
 fn numbers_1_0() -> Vec<Recipe> {
     let every = |share: usize, value: f32| {
         move |row: usize, col: usize, normal: f32| {
-            if (5 * row + 3 * col) % share == 0 { value } else { normal }
+            if (5 * row + 3 * col).is_multiple_of(share) { value } else { normal }
         }
     };
     let few = normal(&[20, 24], 11, every(31, f32::NAN));
