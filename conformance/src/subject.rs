@@ -4,7 +4,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use telecine_core::{Backend, Effort, EncodeOptions, Error, GroupSpec, Limits, Quality, Registry, Result};
+use telecine_core::{
+    Backend, CodecId, Effort, EncodeOptions, Error, GroupSpec, Limits, Quality, Registry, Result,
+};
 
 use crate::survey::{Pace, pace, survey};
 use crate::{Absent, Failure};
@@ -101,6 +103,11 @@ impl Subject {
     /// The backend's name.
     pub fn name(&self) -> &'static str {
         self.backend.info().name
+    }
+
+    /// Whether the codec is one of pictures, whose quantiser has settings of its own.
+    pub(crate) fn codes_pictures(&self) -> bool {
+        [CodecId::AV1, CodecId::HEVC, CodecId::AVC].contains(&self.backend.info().codec)
     }
 
     /// The other backends of the codec.

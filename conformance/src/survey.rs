@@ -74,7 +74,7 @@ pub(crate) fn pace(subject: &Subject) -> Pace {
         Ended::NoChild(_) => (Place::Here, code_on_a_thread(subject).unwrap_or_default()),
     };
     // Ten times what the longest rule takes of the backends that are always there.
-    Pace { place, time_limit: Duration::from_secs(60) + 2000 * time }
+    Pace { place, time_limit: Duration::from_secs(300) + 2000 * time }
 }
 
 /// Time for a group of a few ten thousand samples, there and back, at every effort and kind of quality.

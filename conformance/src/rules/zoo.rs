@@ -118,16 +118,16 @@ fn selection(
         "step-is-step" => (if subject.is_quick() { 17 } else { 2 }, 1),
         // A third of the targets are in bits, and it takes several to compare.
         "more-bits-never-worse" | "bits-well-spent" => match (subject.is_quick(), large) {
-            (false, false) => (17 * share, 1),
-            (false, true) => (71 * share, 1),
+            (false, false) => (41 * share, 1),
+            (false, true) => (131 * share, 1),
             (true, false) => (131, 1),
             (true, true) => (199, 2),
         },
         _ => match (subject.is_quick(), large) {
-            (false, false) => (17 * share, 3),
-            (false, true) => (71 * share, 3),
+            (false, false) => (41 * share, 5),
+            (false, true) => (131 * share, 5),
             (true, false) => (131 * share, 5),
-            (true, true) => (199 * share, 7),
+            (true, true) => (199 * share, 13),
         },
     };
     let concerns = move |name: &str| match promise {

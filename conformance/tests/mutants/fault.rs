@@ -65,7 +65,7 @@ faults! {
     IsNotStandard => ["outside-decoder/same-samples"];
     PadsToPages => ["pipeline/bits-target-met", "zoo/max-abs-curve"];
     FailsAtFineSteps => ["zoo/refusals"];
-    FailsAtCoarseSteps => ["pipeline/bits-target-never-exceeded"];
+    FailsOnQuietGroups => ["pipeline/bits-target-never-exceeded"];
     PanicsOnConstants => ["zoo/refusals"];
     FlatContentDrifts => ["zoo/target-holds", "zoo/report-is-measured"];
     LargerWithAge => ["zoo/never-above-lossless"];

@@ -201,7 +201,10 @@ impl Encoder for MutantEncoder {
             FailsAtFineSteps if matches!(quality, Quality::Step(step) if step < 30.0) => {
                 return Err(Error::Backend { backend: "mutant", source: "quantiser out of range".into() });
             }
-            FailsAtCoarseSteps if matches!(quality, Quality::Step(step) if step > 3000.0) => {
+            FailsOnQuietGroups
+                if quality != Quality::Lossless
+                    && samples.iter().all(|sample| sample.abs_diff(self.coder.spec.mid_sample()) < 300) =>
+            {
                 return Err(Error::Backend { backend: "mutant", source: "quantiser out of range".into() });
             }
             PanicsOnConstants if samples.iter().all(|sample| *sample == samples[0]) => {

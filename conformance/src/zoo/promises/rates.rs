@@ -132,6 +132,13 @@ const UNLIKE_CONTENT: f64 = 0.5;
 
 pub(super) fn bits_well_spent(trial: &mut Trial<'_>) {
     let (Some((excess, deep)), true) = (trial.excess(), trial.len() >= 4096) else { return };
+    // Between both values of a binary tensor and one of them there is nothing for a quantiser.
+    let mut kinds: Vec<u64> = trial.values.iter().map(|value| value.to_bits()).collect();
+    kinds.sort_unstable();
+    kinds.dedup();
+    if kinds.len() <= 2 {
+        return;
+    }
     let free = 8.0 * trial.least_bytes() / count(trial.len()) + excess.min(0.7) + UNLIKE_CONTENT;
     let rounding = 4.0 * rounding_nmse(trial);
     for target in trial.targets() {
