@@ -227,3 +227,10 @@ fn ordinary_noise_brings_no_warning() {
         assert_eq!(error, "", "{bits} bits: {}", report["tensors"][0]);
     }
 }
+
+#[test]
+fn bits_are_asked_of_no_tensor_where_each_has_a_target_of_its_own() {
+    let folder = folder_of(&[f32s("layers[0].w", &[96, 128], &noise(96 * 128, 5))]);
+    let (report, _) = packed(folder.path(), &["--bits", "3", "--rule", "layers[0].w=lossless"]);
+    assert_eq!(report["tensors"][0]["nmse"], 0.0);
+}

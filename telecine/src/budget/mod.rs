@@ -256,6 +256,10 @@ impl Budget {
     /// [`Error::OutOfReach`] with the least that was reached, where the file is over its target and no further pass would
     /// change that.
     pub fn next_pass(&mut self, bytes: u64) -> Result<bool> {
+        if self.allowed == 0.0 {
+            // Every tensor has a target of its own: bits per value are asked of none.
+            return Ok(false);
+        }
         let target = self.allowed + self.outside;
         let tolerance = if matches!(self.target, Target::Bits(_)) { TOLERANCE } else { 0.0 };
         let over = bytes as f64 - target;
