@@ -24,7 +24,7 @@ pub struct CodedChunk<'a> {
     pub spec: GroupSpec,
     /// The chain of transforms, such as `centre@1+dct@1(32)`, or `none`.
     pub transform: Cow<'a, str>,
-    /// Side information: sample grid, transform parameters, values kept exactly (SPEC.md, "Side information").
+    /// Side information: classes, ranges, grid or levels, transform parameters, exact values (SPEC.md, "Side information").
     pub side: Cow<'a, [u8]>,
     /// The backend's bytes.
     pub packet: Cow<'a, [u8]>,

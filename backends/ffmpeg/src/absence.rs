@@ -1,4 +1,4 @@
-//! What the codes and messages of NVIDIA's driver and of FFmpeg mean: which [`Unavailable`], and what to do about it.
+//! The meaning of codes and messages of NVIDIA's driver and of FFmpeg: which [`Unavailable`], and what to do about it.
 
 use std::ffi::c_int;
 

@@ -30,7 +30,7 @@ const MIDDLE: f64 = 0.02;
 /// Buffers for encoding planes.
 #[derive(Debug, Default)]
 pub(crate) struct PlaneEncoder {
-    /// Whether instructions that not every machine has are left alone.
+    /// Set where instructions that not every machine has are left alone.
     is_portable: bool,
     /// Samples in coding order.
     coded: Vec<u16>,

@@ -9,7 +9,7 @@ use crate::range::Reader;
 use crate::simd::Way;
 use crate::{differences, mask, palette, stored};
 
-/// How far a part lies within others: differences come first, at most twice, then a mask, then a palette.
+/// The depth of a part within others: differences come first, at most twice, then a mask, then a palette.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Within {
     Nothing,

@@ -14,7 +14,7 @@ pub(crate) struct Survey {
     /// The most frequent sample, and its share of all.
     pub(crate) mode: u16,
     pub(crate) share: f64,
-    /// How many of the samples that were looked at are different ones, as a share.
+    /// The share of different samples among those that were looked at.
     pub(crate) distinct: f64,
     /// Bits that a sample takes.
     pub(crate) bits: f64,
@@ -94,7 +94,7 @@ fn bits_of(spec: &PlaneSpec, numbers: impl Iterator<Item = u16>) -> f64 {
     costs.sum()
 }
 
-/// How far back the samples of the middle came before.
+/// The distances back at which the samples of the middle came before.
 fn period(samples: &[u16]) -> Option<usize> {
     const PROBES: usize = 4;
     let starts = (0..PROBES).map(|probe| samples.len() / 2 + probe * samples.len() / (4 * PROBES));

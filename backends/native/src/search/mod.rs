@@ -53,7 +53,7 @@ pub(crate) struct Input<'a> {
     pub(crate) rates: Option<&'a Rates>,
     /// Sample `i` belongs to lane `i` modulo this.
     pub(crate) lanes: usize,
-    /// Where levels lie on the grid of samples, if that is to count; only with `rates`.
+    /// The places of levels on the grid of samples, if those are to count; only with `rates`.
     pub(crate) grid: Option<Grid>,
 }
 

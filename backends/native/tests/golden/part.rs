@@ -1,6 +1,6 @@
 //! What a plane's part of a packet says without decoding it (docs/bitstream-tns1.md, "Plane").
 
-/// How a part wraps another (docs/bitstream-tns1.md, "Parts").
+/// The way in which a part wraps another (docs/bitstream-tns1.md, "Parts").
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     Differences(usize),
@@ -12,7 +12,7 @@ pub(crate) enum Kind {
 /// The head of a part.
 #[derive(Debug, Default)]
 pub(crate) struct Part {
-    /// What the part is within, from the outermost on; last, whether it is stored.
+    /// The parts around this one, from the outermost on; last, whether it is stored.
     pub(crate) kinds: Vec<Kind>,
     /// Whether it is all planes of a group as one.
     pub(crate) is_joined: bool,
