@@ -75,7 +75,7 @@ fn packed(folder: &Path, args: &[&str]) -> (Value, String) {
 fn keeps_to(folder: &Path, bits: f64, below: f64, args: &[&str]) -> Value {
     let (report, _) = packed(folder, &[&["--bits", &bits.to_string()], args].concat());
     let found = report["total"]["bits"].as_f64().unwrap() / bits;
-    assert!(found <= 1.002 && found >= 1.0 - below, "{bits} bits: {found}");
+    assert!(found <= 1.0 && found >= 1.0 - below, "{bits} bits: {found}");
     let verified = telecine(folder, &["inspect", "--verify", "m.arrow"]);
     assert!(verified.status.success(), "{verified:?}");
     report

@@ -242,8 +242,8 @@ fn a_full_and_a_read_only_file_system_are_one_line_and_status_1() {
     for (then, says) in [
         (pack.clone(), "No space left"),
         (unpack.clone(), "No space left"),
-        (format!("mount -o remount,ro small && {pack}"), "Read-only file system"),
-        (format!("mount -o remount,ro small && {unpack}"), "Read-only file system"),
+        (format!("mount -o remount,bind,ro small && {pack}"), "Read-only file system"),
+        (format!("mount -o remount,bind,ro small && {unpack}"), "Read-only file system"),
     ] {
         let output = inside(&then);
         let error = failed(&output, 1);

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::Subject;
 use crate::process::{Ended, Progress, in_child};
 use crate::subject::Place;
-use crate::{Subject, rules};
 
 macro_rules! families {
     ($($(#[$doc:meta])* $variant:ident, $id:literal, $title:literal;)*) => {
@@ -181,11 +181,6 @@ impl Rule {
     pub fn run(&self, subject: &Subject) -> Verdict {
         if let Err(reason) = (self.applies)(subject) {
             return Verdict::NotApplicable { reason };
-        }
-        if subject.codes_pictures() && rules::OF_TENSOR_CODECS.contains(&self.id) {
-            return Verdict::NotApplicable {
-                reason: "pictures are quantised by settings of their own codec",
-            };
         }
         let limit = subject.time_limit();
         if subject.place() == Place::Here {

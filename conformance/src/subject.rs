@@ -4,9 +4,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use telecine_core::{
-    Backend, CodecId, Effort, EncodeOptions, Error, GroupSpec, Limits, Quality, Registry, Result,
-};
+use telecine_core::{Backend, Effort, EncodeOptions, Error, GroupSpec, Limits, Quality, Registry, Result};
 
 use crate::survey::{Pace, pace, survey};
 use crate::{Absent, Failure};
@@ -103,11 +101,6 @@ impl Subject {
     /// The backend's name.
     pub fn name(&self) -> &'static str {
         self.backend.info().name
-    }
-
-    /// Whether the codec is one of pictures, whose quantiser has settings of its own.
-    pub(crate) fn codes_pictures(&self) -> bool {
-        [CodecId::AV1, CodecId::HEVC, CodecId::AVC].contains(&self.backend.info().codec)
     }
 
     /// The other backends of the codec.
@@ -212,6 +205,18 @@ impl Subject {
     /// The largest step at or below this one that the encoder says it has.
     pub(crate) fn own_step(&self, depth: u8, step: f32) -> f32 {
         self.encoding().map_or(step, |backend| backend.step_at_most(depth, step))
+    }
+
+    /// The same, but three times the smallest step where the encoder keeps to steps loosely and this one is below.
+    pub(crate) fn promised_step(&self, depth: u8, step: f32) -> f32 {
+        let own = self.own_step(depth, step);
+        self.loosely(own, own.max(3.0 * self.own_step(depth, f32::MIN_POSITIVE)))
+    }
+
+    /// A bound, or that of an encoder which keeps to steps loosely.
+    pub(crate) fn loosely<T>(&self, strict: T, loose: T) -> T {
+        let is_loose = self.encoding().is_ok_and(|backend| backend.info().capabilities.loose_steps);
+        if is_loose { loose } else { strict }
     }
 
     /// Whether the smallest groups that the encoder takes are large, so that each takes long.

@@ -78,6 +78,52 @@ fn error_targets_hold() {
     }
 }
 
+/// Rows of scales from 1e-3 to 1e3: no grid of 8 to 12 bits holds the largest and shows the smallest.
+fn rows_of_many_scales() -> TensorBuf {
+    let gaussian = gaussian(&[64, 256]);
+    let mut values = Vec::new();
+    DType::F32.read_f32(&gaussian.bytes, &mut values);
+    for (row, values) in (0i16..).zip(values.chunks_exact_mut(256)) {
+        let scale = 10f32.powf(f32::from(row % 7) - 3.0);
+        values.iter_mut().for_each(|value| *value *= scale);
+    }
+    TensorBuf::from_f32(&[64, 256], &values).unwrap()
+}
+
+#[test]
+fn a_step_that_is_finer_than_samples_is_that_step() {
+    let (tensor, codec) = (rows_of_many_scales(), Codec::new());
+    let mut values = Vec::new();
+    tensor.dtype.read_f32(&tensor.bytes, &mut values);
+    let mean_square = values.iter().map(|value| f64::from(*value).powi(2)).sum::<f64>() / 16_384.0;
+    for name in encoders() {
+        for transform in [TransformChoice::Auto, TransformChoice::Chain(Chain::default())] {
+            for step in [10.0, 0.3, 1e-2] {
+                let mut encoding = encoding(Target::Step(step), name);
+                encoding.transform = transform.clone();
+                let report = codec.encode(&tensor.view().unwrap(), &encoding).unwrap().report;
+                let ratio = report.nmse * mean_square / (step * step / 12.0);
+                assert!(ratio <= 1.7, "{name}, step {step}: {ratio} times step²/12, {report:?}");
+            }
+        }
+    }
+}
+
+#[test]
+fn more_bits_never_make_a_larger_error() {
+    let (tensor, codec) = (rows_of_many_scales(), Codec::new());
+    for name in encoders() {
+        let mut before = f64::INFINITY;
+        for bits in [0.5, 1.0, 2.0, 3.0, 4.0, 6.0, 8.0, 11.0] {
+            let mut encoding = encoding(Target::Bits(bits), name);
+            encoding.transform = TransformChoice::Auto;
+            let report = codec.encode(&tensor.view().unwrap(), &encoding).unwrap().report;
+            assert!(report.nmse <= 1.02 * before, "{name}, {bits} bits: {:e} after {before:e}", report.nmse);
+            before = report.nmse;
+        }
+    }
+}
+
 #[test]
 fn values_are_lossless_where_the_backend_claims_it() {
     let codec = Codec::new();

@@ -29,6 +29,7 @@ const BLOCK: u32 = 8;
 /// Groups that are coded as luma alone.
 static LUMA: Capabilities = Capabilities::new(&[8, 10, 12])
     .with_lossy(0.4)
+    .with_loose_steps()
     .with_sizes(16..=16_384, 16..=16_384, BLOCK)
     .with_max_frames(1 << 12);
 

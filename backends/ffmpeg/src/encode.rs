@@ -152,7 +152,7 @@ mod tests {
             "keyint=1",
             "bframes=0",
             "scenecut=0",
-            "no-sao",
+            "sao",
             "no-deblock",
             "psy-rd=0.00",
             "aq-mode=0",

@@ -76,7 +76,7 @@ const fn info(
 
 /// An encoder's groups where pictures are luma alone: all that the software codec takes.
 const fn luma(excess: f32, depths: &'static [u8], least: u32) -> Option<Capabilities> {
-    let capabilities = Capabilities::new(depths).with_lossless().with_lossy(excess);
+    let capabilities = Capabilities::new(depths).with_lossless().with_lossy(excess).with_loose_steps();
     Some(capabilities.with_sizes(least..=16_384, least..=16_384, 1).with_max_frames(1 << 12))
 }
 
@@ -184,11 +184,12 @@ fn x265(request: &Request<'_>) -> Vec<(&'static str, String)> {
         "ctu=16:min-cu-size=16:max-tu-size=16:tu-intra-depth=1:tu-inter-depth=1:no-rect=1:no-amp=1".to_owned()
     };
     let keyint = if options.inter { -1 } else { 1 };
-    // Rate–distortion optimised quantisation and sign hiding are worth 0.1 bit.
+    // Rate–distortion optimised quantisation and sign hiding are worth 0.1 bit. Without SAO x265 3.5 loses 26 KB of memory
+    // with each encoder; with it errors are the same or smaller by up to 5 %.
     let careful = on(options.effort != Effort::Fast);
     let params = format!(
         "{quality}:keyint={keyint}:bframes=0:scenecut=0:rc-lookahead=0:ipratio=1:aq-mode=0:cutree=0:psy-rd=0:psy-rdoq=0:\
-         sao=0:no-deblock=1:strong-intra-smoothing=0:{blocks}:rdoq-level={}:signhide={careful}:\
+         sao=1:no-deblock=1:strong-intra-smoothing=0:{blocks}:rdoq-level={}:signhide={careful}:\
          range=full:info=0:hash=0:vui-timing-info=0:pools=none:frame-threads=1:wpp=0:log-level=none",
         2 * careful
     );

@@ -43,7 +43,11 @@ pub(crate) static DECODERS: [DecoderKind; 3] = [
 
 /// Sizes from NVIDIA's Video Codec SDK documentation, until the driver was asked for those of the device.
 const fn encoded(depths: &'static [u8], most: u32) -> Capabilities {
-    Capabilities::new(depths).with_lossy(0.7).with_sizes(256..=most, 256..=most, 2).with_max_frames(1 << 12)
+    Capabilities::new(depths)
+        .with_lossy(0.7)
+        .with_loose_steps()
+        .with_sizes(256..=most, 256..=most, 2)
+        .with_max_frames(1 << 12)
 }
 
 const fn encoder(

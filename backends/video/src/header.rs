@@ -32,6 +32,7 @@ impl Bitstream {
         };
         let mut capabilities = Capabilities::new(depths)
             .with_lossy(0.0)
+            .with_loose_steps()
             .with_sizes(width..=most, height..=most, 2)
             .with_max_frames(1 << 12);
         capabilities.lossless = !matches!(self, Self::Avc);

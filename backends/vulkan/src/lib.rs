@@ -28,7 +28,8 @@ const fn info(name: &'static str, role: Role, capabilities: Capabilities) -> Bac
     BackendInfo::new(name, CodecId::AVC, Tier::Fallback, capabilities).only(role)
 }
 
-static ENCODER: BackendInfo = info("vulkan-h264", Role::Encode, Capabilities::new(&[8]).with_lossy(0.9));
+static ENCODER: BackendInfo =
+    info("vulkan-h264", Role::Encode, Capabilities::new(&[8]).with_lossy(0.9).with_loose_steps());
 static DECODER: BackendInfo =
     info("vulkan-h264-decode", Role::Decode, Capabilities::new(&[8]).with_lossless().with_lossy(0.0));
 

@@ -149,27 +149,25 @@ fn encode_window(
         *bits = budget.bits();
     }
     let mut found = code(job, sources, lossy, budget)?;
-    let mut others = Vec::new();
     let measure = Measure::of(&found.coded);
     if !lossy.holds(&measure)
         && let Plan::Lossy(other) = super::plan::plan(job, &Sample::take(job, Place::Ends))?
         && !other.is_like(lossy)
     {
-        others.push(other);
+        try_instead(job, sources, other, (&mut found, lossy), budget)?;
     }
+    let measure = Measure::of(&found.coded);
+    // Where samples of few bits are the limit, a transform spreads values over more of them: what a sample says at one step
+    // holds at no other. At the finest steps its own rounding is.
+    let is_shallow = !lossy.codec.encoder.info().capabilities.depths.contains(&16);
+    let is_at_limit = match lossy.aim {
+        Aim::Search { goal, .. } => is_shallow || !goal.is_used(&measure),
+        Aim::Fixed(Quantiser::Step(step)) => !measure.keeps_to(step),
+        Aim::Fixed(_) => false,
+    };
     let is_auto = job.encoding.transform == TransformChoice::Auto && !lossy.chain.is_empty();
-    if is_auto && measure.bits() <= FEW_BITS && others.iter().all(|other| !other.chain.is_empty()) {
-        others.push(lossy.plain());
-    }
-    for mut other in others {
-        if let (Aim::Search { goal, .. }, Aim::Search { goal: now, .. }) = (&mut other.aim, &lossy.aim) {
-            *goal = *now;
-        }
-        let again = code(job, sources, &mut other, budget)?;
-        if again.is_better(&found, lossy) {
-            found = again;
-            *lossy = other;
-        }
+    if is_auto && (measure.bits() <= FEW_BITS || is_at_limit) {
+        try_instead(job, sources, lossy.plain(), (&mut found, lossy), budget)?;
     }
     let measure = Measure::of(&found.coded);
     if !found.permitted && budget.is_last(&measure) {
@@ -177,6 +175,24 @@ fn encode_window(
     }
     budget.spend(&measure);
     Ok(found.coded)
+}
+
+/// Codes some chunks to another plan with the same goal, and takes that where it serves the goal better.
+fn try_instead(
+    job: &Job<'_, '_>,
+    sources: &[Source<'_>],
+    mut other: Lossy,
+    (found, lossy): (&mut Window, &mut Lossy),
+    budget: &Budget,
+) -> Result<()> {
+    if let (Aim::Search { goal, .. }, Aim::Search { goal: now, .. }) = (&mut other.aim, &lossy.aim) {
+        *goal = *now;
+    }
+    let again = code(job, sources, &mut other, budget)?;
+    if again.is_better(found, lossy) {
+        (*found, *lossy) = (again, other);
+    }
+    Ok(())
 }
 
 /// The chunks of a window as coded, and whether they meet its goal; if not, they are the smallest that were found.
@@ -194,7 +210,10 @@ impl Window {
         }
         match lossy.aim {
             Aim::Search { goal, .. } if self.permitted => goal.prefers(&a, &b),
-            Aim::Fixed(Quantiser::Step(step)) => a.cost(step) < b.cost(step),
+            Aim::Fixed(Quantiser::Step(step)) if a.keeps_to(step) == b.keeps_to(step) => {
+                a.cost(step) < b.cost(step)
+            }
+            Aim::Fixed(Quantiser::Step(step)) => a.keeps_to(step),
             _ => a.bytes < b.bytes,
         }
     }

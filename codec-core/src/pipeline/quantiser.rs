@@ -48,14 +48,14 @@ pub(super) struct Quantised {
 
 /// Samples of a step below which the rounding to samples would add more to the error than the backend's own quantiser saves:
 /// levels of the step itself take its place.
-const LEAST_SAMPLES: f32 = 2.0;
+const LEAST_SAMPLES: f32 = 3.0;
 
 /// Steps from here on, 2^1019, leave no value.
 const COARSEST: f64 = f64::MAX / 32.0;
 
 /// Quantises the values of a chunk: fills `samples`, plane after plane, and appends the transforms' parameters to `side`.
 ///
-/// `None` where the step is so fine that the values' bits are no more.
+/// `None` where the step is so fine that the values' bits are no more, or finer than a codec without a lossless mode has any.
 ///
 /// # Errors
 /// As [`Chain::forward`].
@@ -88,9 +88,9 @@ pub(super) fn quantise(
     } else {
         let has = |step: f32| backend.step_at_most(deepest, step);
         let grid = Grid::for_step(&spread, narrow_step, deepest, has);
-        // A codec without a lossless mode cannot do better than its finest grid.
-        let coarse =
-            spread.samples(narrow_step, deepest) < LEAST_SAMPLES && capabilities.lossless && deepest == 16;
+        // Neither the samples nor the backend's steps are as fine as this one.
+        let least = backend.step_at_most(deepest, f32::MIN_POSITIVE).max(LEAST_SAMPLES);
+        let coarse = spread.samples(narrow_step, deepest) < least;
         (!coarse).then(|| (grid, deepest, Quality::Step(narrow_step / grid.scale)))
     };
     if let Some((grid, depth, quality)) =

@@ -45,6 +45,12 @@ impl Measure {
         sum
     }
 
+    /// Whether the mean squared error is that of a quantiser of this step, about.
+    pub(super) fn keeps_to(&self, step: f64) -> bool {
+        let error = self.distortion.root_mean_square(self.values) / step;
+        error * error <= 1.5 / 12.0
+    }
+
     /// Cost in bits per value at the slope that belongs to `step`: rate plus distortion over λ.
     ///
     /// At high rate `D = step²/12` and `dR/dD = −1/(2 ln2 · D)`, so a unit of distortion is worth `6 / (ln2 · step²)`

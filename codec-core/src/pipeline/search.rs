@@ -62,6 +62,11 @@ impl Goal {
         }
     }
 
+    /// Whether bits are used up, or no more of them are of use.
+    pub(super) fn is_used(&self, measure: &Measure) -> bool {
+        matches!(self, Self::Nmse(_)) || self.is_served(measure) || measure.distortion.squared_error == 0.0
+    }
+
     /// Whether a full encode keeps the promise that comes with the target.
     pub(super) fn permits(&self, measure: &Measure) -> bool {
         match *self {
@@ -91,6 +96,9 @@ pub(super) struct Search {
 
 /// The farthest that one guess goes beyond what was measured, in octaves.
 const STRIDE: f64 = 4.0;
+/// Where values this far apart, in bits, belong to steps that are so many octaves apart, the goal lies in a jump between them.
+const JUMP: f64 = 0.2;
+const NARROW: f64 = 0.02;
 
 impl Search {
     pub(super) fn new(goal: Goal, slope: f64, range: (f64, f64)) -> Self {
@@ -135,6 +143,10 @@ impl Search {
         let fine = self.points.iter().filter(|p| excess(p.1) <= 0.0).max_by(|a, b| a.0.total_cmp(&b.0));
         let coarse = self.points.iter().filter(|p| excess(p.1) > 0.0).min_by(|a, b| a.0.total_cmp(&b.0));
         let guess = match (fine, coarse) {
+            // Between them lies a jump: no step does better.
+            (Some(f), Some(c)) if (0.0..NARROW).contains(&(c.0 - f.0)) && (f.1 - c.1).abs() > JUMP => {
+                return None;
+            }
             (Some(f), Some(c)) if f.0 < c.0 => {
                 let t = excess(f.1) / (excess(f.1) - excess(c.1));
                 f.0 + (c.0 - f.0) * t.clamp(0.02, 0.98)

@@ -85,7 +85,7 @@ fn efforts_agree(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
                 }
                 let least = measured.iter().map(|(_, error)| *error).fold(f64::INFINITY, f64::min);
                 for (effort, error) in measured {
-                    cases.check(error <= 1.15 * least, || {
+                    cases.check(error <= subject.loosely(1.15, 2.0) * least, || {
                         format!(
                             "{spec:?}, step {step}: {error:.2} at {effort:?}, {least:.2} at another effort"
                         )
@@ -108,7 +108,14 @@ fn near_shannon_everywhere(subject: &Subject, cases: &mut Cases) -> Result<(), F
             let random = (0..if subject.is_quick() { 0 } else { 6 }).map(|_| rng.random_range(0.14..1.2));
             for share in [0.15, 0.165, 0.3, 0.6, 1.1].into_iter().chain(random.collect::<Vec<f64>>()) {
                 let step = subject.own_step(depth, step(deviation, share).max(3.0));
+                // Where steps are kept to loosely, that holds for ordinary pictures alone.
+                if subject.loosely(false, frames > 1 || step < 8.0) {
+                    continue;
+                }
                 for effort in EFFORTS {
+                    if subject.loosely(false, effort == Effort::Fast) {
+                        continue;
+                    }
                     let packet = subject.encode_with(spec, &samples, Quality::Step(step), effort)?;
                     let error = mean_square(&samples, &subject.decode(spec, &packet)?);
                     let bound = 0.5 * (deviation * deviation / error).log2();
@@ -117,7 +124,9 @@ fn near_shannon_everywhere(subject: &Subject, cases: &mut Cases) -> Result<(), F
                     }
                     #[expect(clippy::cast_precision_loss, reason = "a ratio")]
                     let excess = packet.len() as f64 * 8.0 / samples.len() as f64 - bound;
-                    let allowed = declared + if effort == Effort::Fast { 0.15 } else { 0.0 };
+                    let allowed = declared
+                        + subject.loosely(0.0, 0.15)
+                        + if effort == Effort::Fast { 0.15 } else { 0.0 };
                     cases.check((-0.02..=allowed).contains(&excess), || {
                         format!(
                             "{spec:?}, step {step}, {effort:?}: {excess:.3} bits above Shannon's bound, {allowed:.3} are allowed"
@@ -147,7 +156,7 @@ fn no_bias(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> {
                     for (index, (a, b)) in samples.chunks(plane).zip(back.chunks(plane)).enumerate() {
                         let bias = errors(a, b).sum::<f64>() / plane as f64 / f64::from(step);
                         // Four deviations of the mean of as many errors.
-                        let allowed = 0.02f64.max(4.0 / (12.0 * plane as f64).sqrt());
+                        let allowed = subject.loosely(0.02, 0.05f64).max(4.0 / (12.0 * plane as f64).sqrt());
                         cases.check(bias.abs() <= allowed, || {
                             format!("{spec:?}, plane {index}, step {step}, {effort:?}: the mean error is {bias:.3} steps")
                         })?;
@@ -196,8 +205,8 @@ fn error_is_spread(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> 
                     let packet = subject.encode_with(spec, &samples, Quality::Step(step), effort)?;
                     let back = subject.decode(spec, &packet)?;
                     let what = || format!("{name}, {spec:?}, step {step}, {effort:?}");
-                    spread_of(&spec, &samples, &back, cases, what)?;
-                    bias_by_range(&spec, step, (&samples, &back), cases, what)?;
+                    spread_of((&spec, subject.loosely(2.0, 4.0)), (&samples, &back), cases, what)?;
+                    bias_by_range((&spec, step, subject.loosely(0.2, 0.4)), (&samples, &back), cases, what)?;
                 }
             }
         }
@@ -206,9 +215,8 @@ fn error_is_spread(subject: &Subject, cases: &mut Cases) -> Result<(), Failure> 
 }
 
 fn spread_of(
-    spec: &GroupSpec,
-    samples: &[u16],
-    back: &[u16],
+    (spec, most): (&GroupSpec, f64),
+    (samples, back): (&[u16], &[u16]),
     cases: &mut Cases,
     what: impl Fn() -> String,
 ) -> Result<(), Failure> {
@@ -216,7 +224,7 @@ fn spread_of(
     let (height, width) = (spec.height as usize, spec.width as usize);
     let mut check = |kind: &str, classes: usize, class: &dyn Fn(usize) -> usize| {
         let worst = Classes::of(samples, back, classes, class).worst();
-        cases.check(worst.is_none_or(|(_, worst)| worst <= 2.0 * mean), || {
+        cases.check(worst.is_none_or(|(_, worst)| worst <= most * mean), || {
             let (class, worst) = worst.unwrap_or_default();
             format!("{}: {kind} {class} has {:.2} times the mean squared error", what(), worst / mean)
         })
@@ -235,8 +243,7 @@ fn spread_of(
 /// Holds the mean error of each sixteenth of the samples' range, but for the ends, against the step.
 #[expect(clippy::cast_precision_loss, reason = "a mean")]
 fn bias_by_range(
-    spec: &GroupSpec,
-    step: f32,
+    (spec, step, most): (&GroupSpec, f32, f64),
     (samples, back): (&[u16], &[u16]),
     cases: &mut Cases,
     what: impl Fn() -> String,
@@ -248,7 +255,7 @@ fn bias_by_range(
     }
     for (range, (sum, count)) in sums.into_iter().enumerate().skip(1).take(14) {
         let bias = sum / count.max(1) as f64 / f64::from(step);
-        cases.check(count < 400 || bias.abs() <= 0.2, || {
+        cases.check(count < 400 || bias.abs() <= most, || {
             format!(
                 "{}: samples of sixteenth {range} of the range are off by {bias:.2} steps on average",
                 what()
@@ -285,7 +292,7 @@ fn extremes_survive(subject: &Subject, cases: &mut Cases) -> Result<(), Failure>
                     // Over all steps: at one of them every value of a quantiser may lie beside the extreme.
                     let (mut error, mut promised, mut count) = (0.0, 0.0, 0u64);
                     for step in STEPS {
-                        let step = subject.own_step(depth, step);
+                        let step = subject.promised_step(depth, step);
                         let packet = subject.encode_with(spec, &samples, Quality::Step(step), effort)?;
                         let back = subject.decode(spec, &packet)?;
                         for (a, b) in samples.iter().zip(&back).filter(|(a, _)| **a == extreme) {

@@ -35,7 +35,8 @@ pub(super) const RULES: &[Rule] = &[
 /// The qualities that the encoder takes, the step drawn anew.
 fn quality(subject: &Subject, spec: &GroupSpec, rng: &mut SmallRng) -> Quality {
     let range = f32::from(spec.max_sample());
-    let qualities = subject.qualities(range / rng.random_range(10.0..range / 2.0));
+    let step = range / rng.random_range(10.0..range / 2.0);
+    let qualities = subject.qualities(step.max(subject.promised_step(spec.depth, step)));
     qualities[rng.random_range(0..qualities.len())]
 }
 

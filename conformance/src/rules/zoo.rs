@@ -45,7 +45,7 @@ pub(super) const RULES: &[Rule] = &[
     Rule {
         id: "zoo/max-abs-curve",
         family: Family::Zoo,
-        guarantee: "Half the maximum error costs at most 1.6 bits more, up to lossless.",
+        guarantee: "Half the maximum error costs at most 1.6 bits more, up to lossless (a plane of samples more where these are short).",
         applies: |subject| subject.is_lossless().and_then(|()| subject.is_lossy()),
         run: |subject, cases| hold(subject, cases, "max-abs-curve", 1),
     },

@@ -6,8 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use telecine_core::{
-    CodecId, DType, Encoding, Error, Limits, MatrixShape, Pick, Registry, Role, SideEffects, Target,
-    TensorMeta, TensorReport, decode_rows, encode,
+    Capabilities, CodecId, DType, Encoding, Error, Limits, MatrixShape, Pick, Registry, Role, SideEffects,
+    Target, TensorMeta, TensorReport, decode_rows, encode,
 };
 
 use super::Specimen;
@@ -312,17 +312,23 @@ impl<'t> Trial<'t> {
         1.1 * size(self.bytes_of(&other, Target::Step(100.0)).unwrap_or(0)) + HEADER * self.chunks()
     }
 
-    /// Bits above Shannon's bound that the encoder of this setting declares, and the most bits per value up to which its
-    /// samples are deep enough for that; `None` where it codes losslessly only.
-    pub(crate) fn excess(&self) -> Option<(f64, f64)> {
+    /// What the encoder of this setting declares.
+    pub(crate) fn capabilities(&self) -> Option<Capabilities> {
         let codec = self.encoding.codec.unwrap_or(CodecId::NATIVE);
         let pick = self.encoding.backend.as_deref().map_or(Pick::Auto, Pick::Exactly);
         let found = self.registry.find(codec, Role::Encode, pick).ok()?;
-        let capabilities = &found.backend.info().capabilities;
+        Some(found.backend.info().capabilities.clone())
+    }
+
+    /// Bits above Shannon's bound that the encoder of this setting declares, and the most bits per value up to which it does
+    /// and its samples are deep enough for that; `None` where it codes losslessly only.
+    pub(crate) fn excess(&self) -> Option<(f64, f64)> {
+        let capabilities = self.capabilities().filter(|capabilities| capabilities.lossy)?;
         let deepest = capabilities.depths.last().copied().unwrap_or(16);
         // Values of several deviations on a grid of this depth leave as much less for the step.
-        let most = if deepest < 16 { f64::from(deepest) - 5.0 } else { f64::INFINITY };
-        capabilities.lossy.then_some((f64::from(capabilities.excess), most))
+        let deep = if deepest < 16 { f64::from(deepest) - 5.0 } else { f64::INFINITY };
+        let most = if capabilities.loose_steps { deep.min(4.5) } else { deep };
+        Some((f64::from(capabilities.excess), most))
     }
 }
 

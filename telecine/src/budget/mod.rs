@@ -24,10 +24,6 @@ use item::{allowed, fixed_bytes, framing_bytes, sharing_values};
 const LEAST: f64 = 0.01;
 /// The most: what the widest floats take losslessly, about.
 const MOST: f64 = 66.0;
-/// How far a file may be over its bits per value: the encoder's own tolerance.
-const TOLERANCE: f64 = 0.002;
-/// How far below a cap of bytes the first pass aims: the encoder meets bits per value within about as much.
-const MARGIN: f64 = 0.003;
 /// Bits per value by which late tensors make up for earlier ones, at most; another pass makes up for the rest.
 const STEERING: f64 = 0.5;
 /// Passes over all tensors, at most.
@@ -107,12 +103,11 @@ impl Budget {
                 used: 0,
             }
         };
-        let margin = if matches!(target, Target::Bytes(_)) { MARGIN * allowed } else { 0.0 };
         let mut budget = Self {
             target,
             framing: Framing::measure()?,
             allowed,
-            margin,
+            margin: 0.0,
             outside: 0.0,
             tensors: items.iter().map(tensor).collect(),
             next: 0,
@@ -261,10 +256,9 @@ impl Budget {
             return Ok(false);
         }
         let target = self.allowed + self.outside;
-        let tolerance = if matches!(self.target, Target::Bits(_)) { TOLERANCE } else { 0.0 };
         let over = bytes as f64 - target;
         self.pass += 1;
-        if over > tolerance * target {
+        if over > 0.0 {
             let steerable = self.tensors.iter().any(Tensor::was_above_least);
             if self.pass >= PASSES || !steerable {
                 return Err(self.refusal(bytes).into());

@@ -82,7 +82,7 @@ fn a_tensor_that_can_take_no_less_is_paid_for_by_the_others_also_by_earlier_ones
     let encode = |index: usize, bits: f64| if index == 2 && bits < 2.0 { Err(2.0) } else { Ok(bits) };
     let (file, passes) = pack(Target::Bits(1.0), items.clone(), encode);
     let found = bits(file.unwrap(), &items);
-    assert!((0.99..=1.002).contains(&found) && passes == 2, "{found} in {passes}");
+    assert!((0.99..=1.0).contains(&found) && passes == 2, "{found} in {passes}");
 }
 
 #[test]
@@ -91,7 +91,7 @@ fn what_late_tensors_cannot_use_goes_to_earlier_ones_in_a_second_pass() {
     let encode = |index: usize, bits: f64| Ok(if index == 1 { bits.min(0.5) } else { bits });
     let (file, passes) = pack(Target::Bits(3.0), items.clone(), encode);
     let found = bits(file.unwrap(), &items);
-    assert!((2.97..=3.006).contains(&found) && passes == 2, "{found} in {passes}");
+    assert!((2.97..=3.0).contains(&found) && passes == 2, "{found} in {passes}");
 }
 
 #[test]
@@ -103,7 +103,7 @@ fn a_miss_does_not_starve_a_small_tensor_behind_a_large_one() {
         Ok(if index == 0 { 1.0019 * bits } else { bits })
     });
     let found = bits(file.unwrap(), &items);
-    assert!(found <= 2.0 * 1.002, "{found}");
+    assert!(found <= 2.0, "{found}");
     assert!(given.borrow().iter().all(|(_, bits)| *bits > 1.4), "{given:?}");
 }
 
@@ -113,8 +113,7 @@ fn an_overrun_is_written_again_until_it_is_within_its_target() {
         let items = vec![shared(1_000_000), shared(1_000_000)];
         let (file, passes) = pack(target, items.clone(), |_, bits| Ok(1.01 * bits));
         let file = file.unwrap();
-        let most = 500_000 + if matches!(target, Target::Bits(_)) { 1000 } else { 0 };
-        assert!(file <= most && file > 490_000 && passes <= 3, "{target}: {file} in {passes}");
+        assert!(file <= 500_000 && file > 490_000 && passes <= 3, "{target}: {file} in {passes}");
     }
 }
 
@@ -131,7 +130,7 @@ fn a_budget_below_the_least_is_refused_with_the_least_which_then_is_met() {
         assert_eq!(wanted, target);
         let file = pack(nearest, items(), encode).0.unwrap();
         match nearest {
-            Target::Bits(wanted) => assert!(bits(file, &items()) <= 1.002 * wanted, "{wanted}"),
+            Target::Bits(wanted) => assert!(bits(file, &items()) <= wanted, "{wanted}"),
             Target::Bytes(most) => assert!(file <= most, "{file} of {most}"),
             other => panic!("{other}"),
         }
@@ -177,5 +176,5 @@ fn small_matrices_share_before_vectors_and_large_vectors_before_small_ones() {
 fn many_tensors_take_no_time() {
     let items: Vec<_> = (0..20_000).map(|index| shared(1000 + index)).collect();
     let (file, _) = pack(Target::Bits(4.0), items.clone(), |_, bits| Ok(bits));
-    assert!((3.96..=4.008).contains(&bits(file.unwrap(), &items)));
+    assert!((3.96..=4.0).contains(&bits(file.unwrap(), &items)));
 }

@@ -45,7 +45,7 @@ pub const PROMISES: &[Promise] = &[
     },
     Promise {
         id: "max-abs-curve",
-        guarantee: "Half the maximum error of Gaussian values costs at most 1.6 bits more, up to lossless.",
+        guarantee: "Half the maximum error of Gaussian values costs at most 1.6 bits more, up to lossless (a plane of samples more where these are short).",
         check: rates::max_abs_curve,
     },
     Promise {
