@@ -41,9 +41,14 @@ impl Bounds {
             DType::I64 => Self::of_ordered(dtype, bytes, but, i64::from_le_bytes),
             DType::U64 => Self::of_ordered(dtype, bytes, but, u64::from_le_bytes),
             _ if dtype.fits_f32() && but.is_empty() => {
-                let mut values = Vec::with_capacity(bytes.len() / dtype.size());
-                dtype.read_f32(bytes, &mut values);
-                let (low, high) = range(&values);
+                let (mut low, mut high) = (f32::INFINITY, f32::NEG_INFINITY);
+                let mut values = Vec::with_capacity(BLOCK);
+                for block in bytes.chunks(BLOCK * dtype.size()) {
+                    values.clear();
+                    dtype.read_f32(block, &mut values);
+                    let (least, most) = range(&values);
+                    (low, high) = (low.min(least), high.max(most));
+                }
                 let mut ends = [0; 8];
                 let (a, b) = ends[..2 * dtype.size()].split_at_mut(dtype.size());
                 dtype.write_f32(&[low], a);
@@ -97,12 +102,7 @@ impl Bounds {
     /// Holds values within the bounds, for dtypes that `f32` holds exactly.
     #[expect(clippy::cast_possible_truncation, reason = "exact: the dtype fits f32")]
     pub(crate) fn hold_f32(&self, values: &mut [f32]) {
-        let (low, high) = (self.low as f32, self.high as f32);
-        for value in values {
-            // Comparisons: zeros of either sign are equal on every machine.
-            let above = if *value < low { low } else { *value };
-            *value = if above > high { high } else { above };
-        }
+        hold(values, self.low as f32, self.high as f32);
     }
 
     /// Holds written 64-bit integers within the bounds, which `f64` has rounded.
@@ -143,6 +143,18 @@ impl Bounds {
             .ok_or_else(|| Error::corrupt("the bounds of a chunk are not two finite values in order"))
     }
 }
+
+#[multiversion(targets("x86_64+avx2"))]
+fn hold(values: &mut [f32], low: f32, high: f32) {
+    for value in values {
+        // Comparisons: zeros of either sign are equal on every machine.
+        let above = if *value < low { low } else { *value };
+        *value = if above > high { high } else { above };
+    }
+}
+
+/// Values that are read at a time: they stay in the cache.
+const BLOCK: usize = 4096;
 
 /// The least and the largest value, NaN aside.
 #[multiversion(targets("x86_64+avx2"))]

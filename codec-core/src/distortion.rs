@@ -171,15 +171,18 @@ fn sums_of_finite<const N: usize>(
     let (original, decoded) = (original.as_chunks::<N>().0, decoded.as_chunks::<N>().0);
     // Zeros add nothing.
     pairs_in_lanes(original, decoded, [0; N], |original, decoded| {
-        let original = original.map(|value| f64::from(to(value)));
-        let decoded = decoded.map(|value| f64::from(to(value)));
-        let errors: [f64; LANES] = std::array::from_fn(|lane| (original[lane] - decoded[lane]).abs());
-        // A loop for each sum is what compilers make vectors of.
+        let (mut values, mut errors) = ([0f64; LANES], [0f64; LANES]);
+        for lane in 0..LANES {
+            values[lane] = f64::from(to(original[lane]));
+        }
+        for lane in 0..LANES {
+            errors[lane] = (values[lane] - f64::from(to(decoded[lane]))).abs();
+        }
         for lane in 0..LANES {
             squared_errors[lane] += errors[lane] * errors[lane];
         }
         for lane in 0..LANES {
-            energies[lane] += original[lane] * original[lane];
+            energies[lane] += values[lane] * values[lane];
         }
         for lane in 0..LANES {
             most[lane] = if errors[lane] > most[lane] { errors[lane] } else { most[lane] };

@@ -87,7 +87,15 @@ impl DType {
     pub fn read_f32(self, bytes: &[u8], out: &mut Vec<f32>) {
         #[multiversion(targets("x86_64+avx2"))]
         fn each<const N: usize>(bytes: &[u8], out: &mut Vec<f32>, to: impl Fn([u8; N]) -> f32) {
-            out.extend(bytes.as_chunks::<N>().0.iter().map(|&value| to(value)));
+            let values = bytes.as_chunks::<N>().0;
+            out.reserve(values.len());
+            let mut block = [0f32; 512];
+            for values in values.chunks(block.len()) {
+                for (slot, &value) in block.iter_mut().zip(values) {
+                    *slot = to(value);
+                }
+                out.extend_from_slice(&block[..values.len()]);
+            }
         }
         #[expect(clippy::cast_possible_truncation, reason = "the nearest f32 is what is asked for")]
         match self {

@@ -5,37 +5,32 @@ pub(crate) const LANES: usize = 16;
 
 /// Visits values, as many at a time as there are sums; `fill` stands in for those that the last visit lacks.
 ///
-/// A loop for each sum in `visit` is what compilers make vectors of.
+/// A loop for each sum in `visit` is what compilers make vectors of. Adapters that take closures, such as `map`, they do not
+/// take into a function of more instructions than the program's.
 #[inline(always)]
-pub(crate) fn in_lanes<T: Copy>(mut values: &[T], fill: T, mut visit: impl FnMut([T; LANES])) {
-    while !values.is_empty() {
-        // One call, because compilers would not take two into the vectors of the function around.
-        visit(next(&mut values, fill));
+pub(crate) fn in_lanes<T: Copy>(values: &[T], fill: T, mut visit: impl FnMut(&[T; LANES])) {
+    let (blocks, rest) = values.as_chunks();
+    let last = (!rest.is_empty()).then(|| filled(rest, fill));
+    // One call, because compilers would not take two into the vectors of the function around; by reference, because copies
+    // go through memory in pieces of another size than they are read in, for which processors wait.
+    for block in blocks.iter().chain(&last) {
+        visit(block);
     }
 }
 
 /// The same for pairs of values, of which there are as many on both sides.
 #[inline(always)]
 pub(crate) fn pairs_in_lanes<T: Copy>(
-    mut a: &[T],
-    mut b: &[T],
+    a: &[T],
+    b: &[T],
     fill: T,
-    mut visit: impl FnMut([T; LANES], [T; LANES]),
+    mut visit: impl FnMut(&[T; LANES], &[T; LANES]),
 ) {
-    while !a.is_empty() {
-        visit(next(&mut a, fill), next(&mut b, fill));
-    }
-}
-
-/// Takes as many values as there are sums.
-#[inline(always)]
-fn next<T: Copy>(values: &mut &[T], fill: T) -> [T; LANES] {
-    match values.split_first_chunk() {
-        Some((block, rest)) => {
-            *values = rest;
-            *block
-        }
-        None => filled(std::mem::take(values), fill),
+    let ((blocks, rest), (other_blocks, other_rest)) = (a.as_chunks(), b.as_chunks());
+    let last = (!rest.is_empty()).then(|| (filled(rest, fill), filled(other_rest, fill)));
+    let last = last.iter().map(|(a, b)| (a, b));
+    for (a, b) in blocks.iter().zip(other_blocks).chain(last) {
+        visit(a, b);
     }
 }
 

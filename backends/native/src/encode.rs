@@ -236,7 +236,11 @@ impl PlaneEncoder {
         }
         self.spare_raw_bits(&order, &mut alphabets);
         let counts = cells.number_all(&self.levels, &order, &alphabets, &mut self.numbers);
-        let spacing = grid.map_or_else(|| spacing * gain(&self.levels, input), |grid| grid.spacing);
+        // Not `map_or_else`, whose closure would lose the instructions of the function around.
+        let spacing = match grid {
+            Some(grid) => grid.spacing,
+            None => spacing * gain(&self.levels, input),
+        };
         Models { trellis, log2_lanes, spacing, base: 0, classes, order, alphabets, counts }
     }
 

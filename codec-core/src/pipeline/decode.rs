@@ -244,7 +244,14 @@ pub(super) fn restore(
 /// Writes finite values, held within the bounds.
 fn write_f32(values: &mut [f32], head: &Head, dtype: DType, out: &mut [u8]) {
     match &head.bounds {
-        Some(bounds) if dtype.fits_f32() => bounds.hold_f32(values),
+        Some(bounds) if dtype.fits_f32() => {
+            // Blocks stay in the cache between both.
+            for (values, out) in values.chunks_mut(BLOCK).zip(out.chunks_mut(BLOCK * dtype.size())) {
+                bounds.hold_f32(values);
+                dtype.write_f32(values, out);
+            }
+            return;
+        }
         Some(bounds) => {
             let mut wide: Vec<f64> = values.iter().map(|&value| f64::from(value)).collect();
             bounds.hold(&mut wide);

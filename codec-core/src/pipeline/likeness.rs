@@ -31,27 +31,33 @@ pub(super) fn likeness(dtype: DType, bytes: &[u8], cols: usize) -> Likeness {
     let size = dtype.size();
     let values = bytes.len() / size;
     let stride = (values / SAMPLE).max(1);
+    // The values at some places, and those of them that have one so far before, with that.
+    let places = || (0..values).step_by(stride).take(SAMPLE);
+    let before = |distance: usize| -> Vec<u8> {
+        let mut before = Vec::with_capacity(SAMPLE * size);
+        for at in places().filter(|at| *at >= distance).map(|at| at - distance) {
+            before.extend_from_slice(&bytes[at * size..(at + 1) * size]);
+        }
+        before
+    };
+    let (these, left, above) = (before(0), before(1), before(cols));
     let (mut alone, mut beside) = (0.0, 0.0);
-    let mut counts = vec![0u16; 1 << 16];
     let (planes, depth) = bitcast::planes(dtype);
+    let mut counts = vec![0u16; 1 << depth];
+    let (mut samples, mut others) = (Vec::new(), Vec::new());
     for plane in 0..planes as usize {
-        let sample = |at: usize| {
-            let mut sample = Vec::with_capacity(1);
-            bitcast::split(dtype, &bytes[at * size..(at + 1) * size], (plane, depth), &mut sample);
-            sample.first().copied().unwrap_or(0)
+        samples.clear();
+        bitcast::split(dtype, &these, (plane, depth), &mut samples);
+        let own = entropy(samples.iter().copied(), &mut counts);
+        let mut difference = |before: &[u8]| {
+            others.clear();
+            bitcast::split(dtype, before, (plane, depth), &mut others);
+            let pairs = samples[samples.len() - others.len()..].iter().zip(&others);
+            let mask = u16::MAX >> (16 - depth);
+            entropy(pairs.map(|(sample, other)| sample.wrapping_sub(*other) & mask), &mut counts)
         };
-        let places = || (0..values).step_by(stride).take(SAMPLE);
-        let own = entropy(places().map(sample), &mut counts);
-        let difference = |distance: usize, counts: &mut [u16]| {
-            entropy(
-                places()
-                    .filter(|at| *at >= distance)
-                    .map(|at| sample(at).wrapping_sub(sample(at - distance))),
-                counts,
-            )
-        };
-        let left = difference(1, &mut counts);
-        let above = if cols < values { difference(cols, &mut counts) } else { own };
+        let left = difference(&left);
+        let above = if cols < values { difference(&above) } else { own };
         alone += own;
         beside += own.min(left).min(above);
     }

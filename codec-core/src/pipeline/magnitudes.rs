@@ -19,8 +19,13 @@ pub(super) fn magnitudes(values: &[f32]) -> Magnitudes {
     // Bits of magnitudes order as they do, with infinity and NaN last.
     let (mut sums, mut others, mut most) = ([0f64; LANES], [0u32; LANES], [0u32; LANES]);
     in_lanes(values, 0.0, |values| {
-        let bits = values.map(|value| value.to_bits() & 0x7fff_ffff);
-        let finite = bits.map(|bits| if bits < 0x7f80_0000 { bits } else { 0 });
+        let (mut bits, mut finite) = ([0; LANES], [0; LANES]);
+        for lane in 0..LANES {
+            bits[lane] = values[lane].to_bits() & 0x7fff_ffff;
+        }
+        for lane in 0..LANES {
+            finite[lane] = if bits[lane] < 0x7f80_0000 { bits[lane] } else { 0 };
+        }
         for lane in 0..LANES {
             sums[lane] += f64::from(f32::from_bits(finite[lane]));
         }

@@ -48,7 +48,9 @@ pub(super) struct Quantised {
 
 /// Samples of a step below which the rounding to samples would add more to the error than the backend's own quantiser saves:
 /// levels of the step itself take its place.
-const LEAST_SAMPLES: f32 = 3.0;
+const LEAST_SAMPLES: f32 = 2.0;
+/// The same for encoders that keep to steps loosely, and have errors of their own beside that.
+const LEAST_OF_LOOSE: f32 = 3.0;
 
 /// Steps from here on, 2^1019, leave no value.
 const COARSEST: f64 = f64::MAX / 32.0;
@@ -89,7 +91,8 @@ pub(super) fn quantise(
         let has = |step: f32| backend.step_at_most(deepest, step);
         let grid = Grid::for_step(&spread, narrow_step, deepest, has);
         // Neither the samples nor the backend's steps are as fine as this one.
-        let least = backend.step_at_most(deepest, f32::MIN_POSITIVE).max(LEAST_SAMPLES);
+        let least = if capabilities.loose_steps { LEAST_OF_LOOSE } else { LEAST_SAMPLES };
+        let least = backend.step_at_most(deepest, f32::MIN_POSITIVE).max(least);
         let coarse = spread.samples(narrow_step, deepest) < least;
         (!coarse).then(|| (grid, deepest, Quality::Step(narrow_step / grid.scale)))
     };

@@ -41,7 +41,7 @@ impl Values {
         let reach = step * f64::from(grid::reach(16)) / 8.0;
         if dtype.fits_f32() {
             dtype.read_f32(bytes, &mut self.narrow);
-            if centre(self.narrow.iter().map(|&value| f64::from(value)), self.narrow.len()) == 0.0 {
+            if centre(self.narrow.len(), |at| f64::from(self.narrow[at])) == 0.0 {
                 let largest = self.keep_outliers(reach);
                 let comfortable = largest == 0.0 || COMFORTABLE.contains(&largest);
                 if comfortable && (step > 1e-30 || largest == 0.0) {
@@ -58,7 +58,7 @@ impl Values {
     fn read_wide(&mut self, dtype: DType, bytes: &[u8], reach: f64) {
         let mut wide = Vec::with_capacity(bytes.len() / dtype.size());
         dtype.read_f64(bytes, &mut wide);
-        self.centre = centre(wide.iter().copied(), wide.len());
+        self.centre = centre(wide.len(), |at| wide[at]);
         for _ in 0..OUTLIER_PASSES {
             let Some(most) = self.outermost(&wide, reach) else { break };
             for (position, value) in (0u32..).zip(wide.iter_mut()) {
@@ -147,9 +147,10 @@ fn apart(distances: impl Iterator<Item = f64> + Clone, count: usize, mean: f64, 
 }
 
 /// The median of a sample where all values lie far from 0, else 0.
-fn centre(values: impl Iterator<Item = f64>, count: usize) -> f64 {
+fn centre(count: usize, value: impl Fn(usize) -> f64) -> f64 {
     let stride = (count / SAMPLE).max(1);
-    let mut sample: Vec<f64> = values.step_by(stride).filter(|value| value.is_finite()).collect();
+    let sample = (0..count).step_by(stride).map(value).filter(|value| value.is_finite());
+    let mut sample: Vec<f64> = sample.collect();
     let median = |values: &mut Vec<f64>| {
         let middle = values.len() / 2;
         if values.is_empty() { 0.0 } else { *values.select_nth_unstable_by(middle, f64::total_cmp).1 }

@@ -97,6 +97,7 @@ impl<'a> Costing<'a> {
 }
 
 /// Squared distances, in spacings, of samples from those that their nearest levels of a coset decode to.
+#[cold]
 #[inline(never)]
 fn squares_on(
     grid: Grid,
