@@ -97,13 +97,15 @@ pub(super) fn more_bits_never_worse(trial: &mut Trial<'_>) {
     let mut before: Option<(f64, f64)> = None;
     // Of steps as fine as the dtype's own, what rounding makes is chance.
     let rounding = 2.0 * rounding_nmse(trial);
+    let is_loose = trial.capabilities().is_some_and(|capabilities| capabilities.loose_steps);
+    let factor = if is_loose { 1.15 } else { 1.02 };
     for target in trial.targets() {
         let Target::Bits(bits) = target else { continue };
         match trial.code(target) {
             Outcome::Coded(passed) => {
                 let error = passed.measured.nmse;
                 if let Some((fewer, larger)) = before {
-                    trial.case(error <= 1.02 * larger + rounding, target, Some(&passed), || {
+                    trial.case(error <= factor * larger + rounding, target, Some(&passed), || {
                         format!("nmse {error:.4e}, at {fewer} bits {larger:.4e}")
                     });
                 }
