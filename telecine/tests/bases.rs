@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use telecine::{
     Backend, BackendInfo, Basis, Chain, Codec, CodecId, CoreError, DType, Decoder, Distortion, EncodeOptions,
-    Encoder, Encoding, Error, FileWriter, GroupSpec, Limits, Quality, Reader, Registry, Target, TensorBuf,
-    TensorMeta, Transform, TransformChoice, Unavailable, Writer, default_registry,
+    Encoder, Encoding, Error, FileWriter, GroupSpec, Limits, Reader, Registry, Target, TensorBuf, TensorMeta,
+    Transform, TransformChoice, Unavailable, Writer, default_registry,
 };
 use telecine_native::Native;
 
@@ -40,7 +40,7 @@ fn noise(rows: u64, cols: u64) -> TensorBuf {
     TensorBuf::from_f32(&[rows, cols], &values).unwrap()
 }
 
-/// The native codec, which counts what it decodes, and with a step codes all samples like the first where the first row is flat.
+/// The native codec, which counts what it decodes.
 #[derive(Debug)]
 struct Watched {
     sound: Native,
@@ -56,18 +56,6 @@ impl Decoder for WatchedDecoder {
     }
 }
 
-struct WatchedEncoder(Box<dyn Encoder>, usize);
-
-impl Encoder for WatchedEncoder {
-    fn encode(&mut self, samples: &[u16], quality: Quality, packet: &mut Vec<u8>) -> Result<(), CoreError> {
-        let is_flat = samples[..self.1].iter().all(|sample| *sample == samples[0]);
-        match quality {
-            Quality::Step(_) if is_flat => self.0.encode(&vec![samples[0]; samples.len()], quality, packet),
-            quality => self.0.encode(samples, quality, packet),
-        }
-    }
-}
-
 impl Backend for Watched {
     fn info(&self) -> &BackendInfo {
         self.sound.info()
@@ -78,7 +66,7 @@ impl Backend for Watched {
     }
 
     fn encoder(&self, spec: GroupSpec, options: &EncodeOptions) -> Result<Box<dyn Encoder>, CoreError> {
-        Ok(Box::new(WatchedEncoder(self.sound.encoder(spec, options)?, spec.width as usize)))
+        self.sound.encoder(spec, options)
     }
 
     fn decoder(&self, spec: GroupSpec) -> Result<Box<dyn Decoder>, CoreError> {
