@@ -285,8 +285,7 @@ impl Capabilities {
     /// - a mean squared error of 3 times `step² / 12` in place of 1.6 to 2 times, and less than a step would make;
     /// - efforts whose errors differ by a factor of 2;
     /// - a bias of 0.05 steps, of samples of one size 0.4, with errors of 4 times the mean;
-    /// - below three times the smallest step the errors of that;
-    /// - an error up to 1.15 times larger at more bits, where samples or settings are what limits it.
+    /// - below three times the smallest step the errors of that.
     ///
     /// Its [excess](Capabilities::excess) holds within 0.15 bit in single planes, at steps of at least 8 samples.
     #[must_use]

@@ -100,7 +100,7 @@ const STRIDE: f64 = 4.0;
 const JUMP: f64 = 0.2;
 /// Values as many times farther apart than quantisers make them have a jump between them.
 const STEEP: f64 = 4.0;
-const NARROW: f64 = 0.02;
+const NARROW: f64 = 0.005;
 
 impl Search {
     pub(super) fn new(goal: Goal, slope: f64, range: (f64, f64)) -> Self {
