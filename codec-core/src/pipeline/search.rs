@@ -98,9 +98,7 @@ pub(super) struct Search {
 const STRIDE: f64 = 4.0;
 /// Where values this far apart, in bits, belong to steps that are so many octaves apart, the goal lies in a jump between them.
 const JUMP: f64 = 0.2;
-/// Values as many times farther apart than quantisers make them have a jump between them.
-const STEEP: f64 = 4.0;
-const NARROW: f64 = 0.005;
+const NARROW: f64 = 0.02;
 
 impl Search {
     pub(super) fn new(goal: Goal, slope: f64, range: (f64, f64)) -> Self {
@@ -151,10 +149,7 @@ impl Search {
             }
             (Some(f), Some(c)) if f.0 < c.0 => {
                 let t = excess(f.1) / (excess(f.1) - excess(c.1));
-                // Halving finds a jump soonest.
-                let is_steep = (f.1 - c.1).abs() > STEEP * (self.goal.slope() * (c.0 - f.0)).abs();
-                let t = if is_steep { 0.5 } else { t.clamp(0.02, 0.98) };
-                f.0 + (c.0 - f.0) * t
+                f.0 + (c.0 - f.0) * t.clamp(0.02, 0.98)
             }
             _ => {
                 let newton = (wanted - value) / self.local_slope();
