@@ -234,7 +234,7 @@ pub struct Capabilities {
     /// least 3 samples and balanced effort; 0 unless [`lossy`](Capabilities::lossy). Below, the distance between samples
     /// is what limits any codec. The conformance suite holds the backend to it.
     pub excess: f32,
-    /// Whether steps are kept to [loosely](Capabilities::with_loose_steps).
+    /// Set for encoders that keep to steps [loosely](Capabilities::with_loose_steps).
     pub loose_steps: bool,
     /// Sample depths in bits, ascending.
     pub depths: &'static [u8],

@@ -6,6 +6,7 @@ use float8::{F8E4M3, F8E5M2};
 use half::{bf16, f16};
 use multiversion::multiversion;
 
+use crate::lanes::append;
 use crate::{Error, Result};
 
 macro_rules! dtypes {
@@ -87,15 +88,7 @@ impl DType {
     pub fn read_f32(self, bytes: &[u8], out: &mut Vec<f32>) {
         #[multiversion(targets("x86_64+avx2"))]
         fn each<const N: usize>(bytes: &[u8], out: &mut Vec<f32>, to: impl Fn([u8; N]) -> f32) {
-            let values = bytes.as_chunks::<N>().0;
-            out.reserve(values.len());
-            let mut block = [0f32; 512];
-            for values in values.chunks(block.len()) {
-                for (slot, &value) in block.iter_mut().zip(values) {
-                    *slot = to(value);
-                }
-                out.extend_from_slice(&block[..values.len()]);
-            }
+            append(bytes.as_chunks::<N>().0, out, to);
         }
         #[expect(clippy::cast_possible_truncation, reason = "the nearest f32 is what is asked for")]
         match self {

@@ -2,7 +2,7 @@
 
 use multiversion::multiversion;
 
-use crate::lanes::{LANES, in_lanes};
+use crate::lanes::{LANES, append, in_lanes};
 use crate::{Error, Result};
 
 /// A uniform grid: sample `s` stands for `offset + (s − 2^(depth−1)) · scale`.
@@ -88,37 +88,25 @@ fn quantise(grid: Grid, values: &[f32], depth: u8, samples: &mut Vec<u16>) {
     let mid = 1i32 << (depth - 1);
     let (low, high) = (-f32::from(1u16 << (depth - 1)), reach(depth));
     let inverse = 1.0 / grid.scale;
-    samples.reserve(values.len());
-    let mut block = [0u16; 512];
-    for values in values.chunks(block.len()) {
-        for (sample, &value) in block.iter_mut().zip(values) {
-            // Not `clamp`, which asks whether its bounds are in order.
-            let units = ((value - grid.offset) * inverse).max(low).min(high);
-            let level = (units + ROUND).to_bits().cast_signed() - ROUND.to_bits().cast_signed();
-            #[expect(
-                clippy::cast_possible_truncation,
-                clippy::cast_sign_loss,
-                reason = "0 to 2^depth − 1 by the clamp"
-            )]
-            let nearest = (level + mid) as u16;
-            *sample = nearest;
-        }
-        samples.extend_from_slice(&block[..values.len()]);
-    }
+    append(values, samples, |value| {
+        // Not `clamp`, which asks whether its bounds are in order.
+        let units = ((value - grid.offset) * inverse).max(low).min(high);
+        let level = (units + ROUND).to_bits().cast_signed() - ROUND.to_bits().cast_signed();
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "0 to 2^depth − 1 by the clamp"
+        )]
+        let nearest = (level + mid) as u16;
+        nearest
+    });
 }
 
 #[multiversion(targets("x86_64+avx2"))]
 #[expect(clippy::cast_precision_loss, reason = "17 bits fit f32")]
 fn dequantise(grid: Grid, samples: &[u16], depth: u8, values: &mut Vec<f32>) {
     let mid = 1i32 << (depth - 1);
-    values.reserve(samples.len());
-    let mut block = [0f32; 512];
-    for samples in samples.chunks(block.len()) {
-        for (value, &sample) in block.iter_mut().zip(samples) {
-            *value = (i32::from(sample) - mid) as f32 * grid.scale + grid.offset;
-        }
-        values.extend_from_slice(&block[..samples.len()]);
-    }
+    append(samples, values, |sample| (i32::from(sample) - mid) as f32 * grid.scale + grid.offset);
 }
 
 /// Where values lie.

@@ -5,6 +5,7 @@ use std::ops::{BitAnd, BitXor};
 use multiversion::multiversion;
 
 use crate::DType;
+use crate::lanes::COUNTED;
 
 /// Counts of values that a lossy coding changed in kind: normalised errors, which go by energy, hide these.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Hash)]
@@ -119,9 +120,6 @@ fn measure<const N: usize, T: Word>(
     SideEffects { lost_zeros, changed_signs, flattened }
 }
 
-/// Values that are counted in 32 bits before the sums are widened: narrow sums make wider vectors.
-const BLOCK: usize = 1 << 14;
-
 /// Numbers of lost zeros and of changed signs.
 #[multiversion(targets("x86_64+avx2"))]
 fn changes<const N: usize, T: Word>(
@@ -131,7 +129,7 @@ fn changes<const N: usize, T: Word>(
     bits: Bits<T>,
 ) -> (u64, u64) {
     let (mut zeros, mut signs) = (0u64, 0u64);
-    for (original, decoded) in original.chunks(BLOCK).zip(decoded.chunks(BLOCK)) {
+    for (original, decoded) in original.chunks(COUNTED).zip(decoded.chunks(COUNTED)) {
         let (mut block_zeros, mut block_signs) = (0u32, 0u32);
         for (&original, &decoded) in original.iter().zip(decoded) {
             let (original, decoded) = (to(original), to(decoded));
@@ -155,7 +153,7 @@ fn flattened<const N: usize, T: Word>(
     frequent: T,
 ) -> u64 {
     let mut sum = 0u64;
-    for (original, decoded) in original.chunks(BLOCK).zip(decoded.chunks(BLOCK)) {
+    for (original, decoded) in original.chunks(COUNTED).zip(decoded.chunks(COUNTED)) {
         let mut block = 0u32;
         for (&original, &decoded) in original.iter().zip(decoded) {
             let (original, decoded) = (bits.unified(to(original)), bits.unified(to(decoded)));

@@ -80,12 +80,13 @@ impl Cursor<'_> {
     }
 }
 
+/// A number that rounds those below 2²² in magnitude to the nearest integer, the even one of two, when it is added and
+/// subtracted: `round_ties_even` is a call of a library on CPUs that need not have SSE4.1.
+pub(crate) const ROUND: f32 = 12_582_912.0;
+
 /// The sample distance from the centre that a level stands for.
 #[expect(clippy::cast_precision_loss, clippy::cast_possible_truncation, reason = "clamped to 21 bits")]
 pub(crate) fn reconstruct(level: i32, spacing: f32) -> i32 {
-    // Added to a number below 2²² in magnitude, this leaves the nearest integer, the even one of two: `round_ties_even` is a
-    // call of a library on CPUs that need not have SSE4.1.
-    const ROUND: f32 = 12_582_912.0;
     ((level as f32 * spacing).clamp(-1e6, 1e6) + ROUND - ROUND) as i32
 }
 

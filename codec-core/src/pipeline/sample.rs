@@ -45,7 +45,7 @@ impl Measure {
         sum
     }
 
-    /// Whether the mean squared error is that of a quantiser of this step, about.
+    /// True where the mean squared error is about that of a quantiser of this step, or less.
     pub(super) fn keeps_to(&self, step: f64) -> bool {
         let error = self.distortion.root_mean_square(self.values) / step;
         error * error <= 1.5 / 12.0

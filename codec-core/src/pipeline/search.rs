@@ -62,7 +62,7 @@ impl Goal {
         }
     }
 
-    /// Whether bits are used up, or no more of them are of use.
+    /// True where bits are used up, or no more of them are of use.
     pub(super) fn is_used(&self, measure: &Measure) -> bool {
         matches!(self, Self::Nmse(_)) || self.is_served(measure) || measure.distortion.squared_error == 0.0
     }
@@ -96,7 +96,7 @@ pub(super) struct Search {
 
 /// The farthest that one guess goes beyond what was measured, in octaves.
 const STRIDE: f64 = 4.0;
-/// Where values this far apart, in bits, belong to steps that are so many octaves apart, the goal lies in a jump between them.
+/// A difference of values, in bits, and the distance of steps, in octaves, within which it is a jump that no step lies in.
 const JUMP: f64 = 0.2;
 const NARROW: f64 = 0.02;
 

@@ -7,6 +7,7 @@ use multiversion::multiversion;
 
 use crate::DType;
 use crate::classes::{Classes, MOST_PATTERNS};
+use crate::lanes::COUNTED;
 
 /// The repeated values of a chunk.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -103,9 +104,6 @@ fn sampled(bytes: &[u8], size: usize) -> Vec<u64> {
     positions.map(read).collect()
 }
 
-/// Values that are counted in 32 bits before the sums are widened: narrow sums make wider vectors.
-const BLOCK: usize = 1 << 14;
-
 /// The number of values whose bits are the wanted ones where `mask` has bits.
 #[multiversion(targets("x86_64+avx2"))]
 fn matching<const N: usize, T: Copy + Eq + BitAnd<Output = T>>(
@@ -115,7 +113,7 @@ fn matching<const N: usize, T: Copy + Eq + BitAnd<Output = T>>(
     wanted: T,
 ) -> usize {
     let mut sum = 0;
-    for block in bytes.as_chunks::<N>().0.chunks(BLOCK) {
+    for block in bytes.as_chunks::<N>().0.chunks(COUNTED) {
         let mut count = 0u32;
         for &value in block {
             count += u32::from(to(value) & mask == wanted);

@@ -108,12 +108,9 @@ fn near_shannon_everywhere(subject: &Subject, cases: &mut Cases) -> Result<(), F
             let random = (0..if subject.is_quick() { 0 } else { 6 }).map(|_| rng.random_range(0.14..1.2));
             for share in [0.15, 0.165, 0.3, 0.6, 1.1].into_iter().chain(random.collect::<Vec<f64>>()) {
                 let step = subject.own_step(depth, step(deviation, share).max(3.0));
-                // Where steps are kept to loosely, that holds for ordinary pictures alone.
-                if subject.loosely(false, frames > 1 || step < 8.0) {
-                    continue;
-                }
                 for effort in EFFORTS {
-                    if subject.loosely(false, effort == Effort::Fast) {
+                    // Where steps are kept to loosely, that holds for ordinary pictures alone.
+                    if subject.loosely(false, frames > 1 || step < 8.0 || effort == Effort::Fast) {
                         continue;
                     }
                     let packet = subject.encode_with(spec, &samples, Quality::Step(step), effort)?;

@@ -312,12 +312,17 @@ impl<'t> Trial<'t> {
         1.1 * size(self.bytes_of(&other, Target::Step(100.0)).unwrap_or(0)) + HEADER * self.chunks()
     }
 
-    /// What the encoder of this setting declares.
+    /// Declarations of the encoder of this setting.
     pub(crate) fn capabilities(&self) -> Option<Capabilities> {
         let codec = self.encoding.codec.unwrap_or(CodecId::NATIVE);
         let pick = self.encoding.backend.as_deref().map_or(Pick::Auto, Pick::Exactly);
         let found = self.registry.find(codec, Role::Encode, pick).ok()?;
         Some(found.backend.info().capabilities.clone())
+    }
+
+    /// True where the encoder takes samples of 16 bits.
+    pub(crate) fn is_deep(&self) -> bool {
+        self.capabilities().is_some_and(|capabilities| capabilities.depths.contains(&16))
     }
 
     /// Bits above Shannon's bound that the encoder of this setting declares, and the most bits per value up to which it does

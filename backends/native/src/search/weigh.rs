@@ -6,9 +6,7 @@ use super::shape::{MOST, Shape, units};
 use super::words::{WIDTH, Words};
 use super::{Grid, Input, nearest};
 use crate::rates::Rates;
-
-/// A number that rounds those below 2²² to integers when it is added.
-const ROUND: f32 = 12_582_912.0;
+use crate::symbols::ROUND;
 
 /// What moves values towards 0 and weighs distances, by lane.
 struct Lanes {

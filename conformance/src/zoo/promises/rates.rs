@@ -98,8 +98,7 @@ pub(super) fn more_bits_never_worse(trial: &mut Trial<'_>) {
     // Of steps as fine as the dtype's own, what rounding makes is chance.
     let rounding = 2.0 * rounding_nmse(trial);
     // Where short samples are the limit, and no target, the transform that narrows their range most is found by chance.
-    let is_deep = trial.capabilities().is_some_and(|capabilities| capabilities.depths.contains(&16));
-    let factor = if is_deep { 1.02 } else { 1.15 };
+    let factor = if trial.is_deep() { 1.02 } else { 1.15 };
     for target in trial.targets() {
         let Target::Bits(bits) = target else { continue };
         match trial.code(target) {
@@ -170,8 +169,7 @@ pub(super) fn max_abs_curve(trial: &mut Trial<'_>) {
     }
     let spread = trial.spread();
     // Levels beyond the deepest samples go into planes of bytes.
-    let is_deep = trial.capabilities().is_some_and(|capabilities| capabilities.depths.contains(&16));
-    let most = if is_deep { 1.6 } else { 8.0 };
+    let most = if trial.is_deep() { 1.6 } else { 8.0 };
     let mut before: Option<f64> = None;
     for octave in 2..=24 {
         let target = Target::MaxAbs(spread * (-f64::from(octave)).exp2());
